@@ -1,0 +1,1 @@
+//! RabbitMQ: topology, confirmed publish, RPC, consume loop, retry, parking, reconnect

@@ -1,0 +1,1 @@
+//! Answered commands, intents, the append-only history log, outbox and relay

@@ -1,0 +1,129 @@
+//! Parameters as clients send them: HTML forms know text only, so a number may come as text and a text as a number.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+/// Accepts an integer, a float without fraction, or the decimal text of an integer.
+struct IntegerVisitor;
+
+impl Visitor<'_> for IntegerVisitor {
+    type Value = i64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an integer")
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<i64, E> {
+        Ok(number)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<i64, E> {
+        i64::try_from(number).map_err(|_| E::custom(format_args!("must be an integer below 2^63, not {number}")))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<i64, E> {
+        text.trim().parse().map_err(|_| E::custom(format_args!("must be an integer, not {text:?}")))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<i64, E> {
+        Err(E::custom(format_args!("must be an integer, not {number}")))
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<i64, E> {
+        Err(E::custom(format_args!("must be an integer, not {value}")))
+    }
+}
+
+/// An integer wrapped in one of the typed ids.
+pub(crate) fn integer<'de, D: Deserializer<'de>, T: FromInteger>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_any(IntegerVisitor).map(T::from_integer)
+}
+
+/// The same, where the parameter may be left out.
+pub(crate) fn optional_integer<'de, D: Deserializer<'de>, T: FromInteger>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    integer(deserializer).map(Some)
+}
+
+/// What an integer parameter becomes.
+pub(crate) trait FromInteger {
+    fn from_integer(number: i64) -> Self;
+}
+
+impl FromInteger for i64 {
+    fn from_integer(number: i64) -> Self {
+        number
+    }
+}
+
+impl FromInteger for model::CustomerId {
+    fn from_integer(number: i64) -> Self {
+        Self(number)
+    }
+}
+
+impl FromInteger for model::PlanId {
+    fn from_integer(number: i64) -> Self {
+        Self(number)
+    }
+}
+
+/// A text, or a number that is meant as one (a bucket called `2024`).
+pub(crate) fn text<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<T, D::Error>
+where
+    T: TryFrom<String, Error: fmt::Display>,
+{
+    struct TextVisitor;
+
+    impl Visitor<'_> for TextVisitor {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+    }
+
+    deserializer.deserialize_any(TextVisitor).and_then(|text| T::try_from(text).map_err(D::Error::custom))
+}
+
+/// The same, where the parameter may be left out.
+pub(crate) fn optional_text<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: TryFrom<String, Error: fmt::Display>,
+{
+    text(deserializer).map(Some)
+}
+
+/// Deserialises parameters and words what is wrong with them: `plan_id required`, `plan_id must be an integer, …`.
+pub(crate) fn parameters<T: for<'de> Deserialize<'de>>(
+    map: serde_json::Map<String, serde_json::Value>,
+) -> Result<T, String> {
+    serde_path_to_error::deserialize(serde_json::Value::Object(map)).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.inner().to_string();
+        if let Some(rest) = message.strip_prefix("missing field `") {
+            let field = rest.split('`').next().unwrap_or(rest);
+            if path == "." { format!("{field} required") } else { format!("{path}.{field} required") }
+        } else if message.starts_with("must ") {
+            format!("{path} {message}")
+        } else if let Some((_, expected)) = message.split_once(", expected ") {
+            format!("{path} must be {expected}")
+        } else {
+            message
+        }
+    })
+}

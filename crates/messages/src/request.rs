@@ -1,0 +1,136 @@
+//! A decoded request: who asks for what, under which id, and where the answer goes.
+
+use model::{Principal, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::{Action, ActionKind, ActionSpec, DecodeError, Delivery, Encoding, Refusal, find_action, lenient};
+
+/// Where a reply goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallerAddress {
+    /// The queue or direct reply-to address.
+    pub reply_to: String,
+    /// What the caller recognises its reply by.
+    pub correlation_id: Option<String>,
+    /// The encoding that the caller used.
+    pub encoding: Encoding,
+}
+
+/// Only addresses that clients make for replies are answered; anything else could be somebody's work queue.
+pub fn is_answerable(reply_to: &str) -> bool {
+    ["amq.rabbitmq.reply-to.", "amq.gen-", "reply."].iter().any(|prefix| reply_to.starts_with(prefix))
+}
+
+impl CallerAddress {
+    /// The address of a delivery's caller, if it left one that may be answered.
+    pub fn of(delivery: &Delivery) -> Option<Self> {
+        let reply_to = delivery.reply_to.clone().filter(|address| is_answerable(address))?;
+        let encoding = Encoding::from_content_type(delivery.content_type.as_deref()).unwrap_or(Encoding::Json);
+        Some(Self { reply_to, correlation_id: delivery.correlation_id.clone(), encoding })
+    }
+}
+
+/// What makes a command the same command: ids are unique per caller.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CommandKey {
+    /// The caller, as [`Principal::actor`] names them.
+    pub principal: String,
+    /// The property `message_id`.
+    pub message_id: Uuid,
+}
+
+/// A request whose envelope is sound; its parameters are typed by [`Request::parameters`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    /// The action's name as the caller wrote it; the reply echoes it.
+    pub action: String,
+    /// Who is asking.
+    pub principal: Principal,
+    /// The idempotency key. Commands always have one.
+    pub message_id: Option<Uuid>,
+    /// Where the reply goes.
+    pub caller: Option<CallerAddress>,
+    /// After this moment a command is refused.
+    pub deadline: Option<Timestamp>,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// Parameters as sent, without the principal; empty ones are left out.
+    pub raw_parameters: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Why a delivery is no request.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RequestError {
+    /// The bytes can't be read.
+    #[error(transparent)]
+    Undecodable(#[from] DecodeError),
+    /// No such action, or none of this version.
+    #[error("unknown action {0:?}")]
+    UnknownAction(String),
+    /// Readable, but not what the action needs.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl Request {
+    /// Reads a delivery's envelope: the action, the principal, the id.
+    pub fn decode(delivery: &Delivery) -> Result<(Self, &'static ActionSpec), RequestError> {
+        let encoding = Encoding::from_content_type(delivery.content_type.as_deref())?;
+        let mut map = encoding.decode_map(&delivery.body)?;
+        let name = delivery.message_type.as_deref().unwrap_or_default();
+        let spec = find_action(name.strip_suffix(".v1").unwrap_or(name))
+            .ok_or_else(|| RequestError::UnknownAction(name.to_owned()))?;
+        let principal = map.remove("principal").ok_or_else(|| {
+            Refusal::new("principal required: {\"customer_id\": <int>, \"role\": \"customer\" or \"admin\"}")
+        })?;
+        let principal = serde_json::from_value(principal)
+            .map_err(|error| Refusal::new(format!("principal must be {{customer_id, role}}: {error}")))?;
+        map.retain(|name, value| !(name == "token" || value.is_null() || value.as_str() == Some("")));
+        let message_id = message_id(delivery, spec)?;
+        let request = Self {
+            action: spec.name.to_owned(),
+            principal,
+            message_id,
+            caller: CallerAddress::of(delivery),
+            deadline: delivery.deadline,
+            traceparent: delivery.traceparent.clone(),
+            raw_parameters: map,
+        };
+        Ok((request, spec))
+    }
+
+    /// The typed parameters.
+    pub fn parameters<A: Action>(&self) -> Result<A, Refusal> {
+        lenient::parameters(self.raw_parameters.clone()).map_err(Refusal::new)
+    }
+
+    /// The key under which a command is answered once.
+    pub fn key(&self) -> Result<CommandKey, Refusal> {
+        let message_id = self.message_id.ok_or_else(missing_message_id)?;
+        Ok(CommandKey { principal: self.principal.actor(), message_id })
+    }
+
+    /// SHA-256 over the action and its canonical parameters: equal for equal meaning, however it was encoded.
+    pub fn fingerprint<A: Action>(&self, parameters: &A) -> Vec<u8> {
+        // serde_json's maps are sorted by key, and the typed parameters know no aliases and no encodings.
+        let canonical = serde_json::json!([self.action, serde_json::to_value(parameters).unwrap_or_default()]);
+        Sha256::digest(canonical.to_string()).to_vec()
+    }
+}
+
+fn missing_message_id() -> Refusal {
+    Refusal::new("message_id required: commands carry a UUID in the property message_id")
+}
+
+fn message_id(delivery: &Delivery, spec: &ActionSpec) -> Result<Option<Uuid>, Refusal> {
+    match (delivery.message_id.as_deref(), spec.kind) {
+        (None, ActionKind::Command) => Err(missing_message_id()),
+        (None, ActionKind::Query) => Ok(None),
+        (Some(id), ActionKind::Command) => id.parse().map(Some).map_err(|_| {
+            Refusal::new(format!("message_id must be a UUID, not {:?}", id.chars().take(80).collect::<String>()))
+        }),
+        (Some(id), ActionKind::Query) => Ok(id.parse().ok()),
+    }
+}

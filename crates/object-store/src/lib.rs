@@ -1,0 +1,1 @@
+//! Ceph RGW Admin Ops and S3 behind one trait

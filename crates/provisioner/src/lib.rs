@@ -1,0 +1,1 @@
+//! Accounts, keys, quotas and buckets on Ceph RGW

@@ -1,0 +1,2 @@
+//! The purser binary.
+fn main() {}

@@ -1,0 +1,141 @@
+//! A private RabbitMQ with its own epmd, Erlang cookie and administrator.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use super::packages::find_program;
+use super::process::{self, http_status, isolated, listens, log_tail, make_dir, probe, running, write_private};
+use super::progress::Progress;
+use super::settings::{Layout, Settings};
+
+/// The administrator, in place of the default `guest`.
+pub(super) const ADMIN: &str = "purser-admin";
+
+const USER: Option<&str> = Some("rabbitmq");
+const START_LIMIT: Duration = Duration::from_secs(180);
+const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+const AMQP_GREETING: &[u8] = b"AMQP\x00\x00\x09\x01";
+
+/// Where one broker's files are.
+pub(super) struct Broker {
+    dir: PathBuf,
+    node: String,
+}
+
+impl Broker {
+    pub(super) fn new(layout: &Layout) -> Self {
+        Self { dir: layout.data_dir.join("rabbitmq"), node: format!("purser-{}@localhost", layout.id) }
+    }
+
+    /// Starts what doesn't run yet and waits until clients can log in.
+    pub(super) fn start(&self, settings: &Settings, progress: &Progress) -> Result<()> {
+        if self.broker().is_none() {
+            make_dir(&self.dir, USER, 0o755)?;
+            self.write_files(settings)?;
+            self.start_epmd(settings.epmd_port(), progress)?;
+            self.start_broker(settings)?;
+        }
+        let log = self.dir.join("server.log");
+        let mut seen = false;
+        let ready = || {
+            // Between the launch and the pid file nothing can be said about the process.
+            if self.broker().is_some() {
+                seen = true;
+            } else if seen {
+                bail!("RabbitMQ ended while it started; {}", log_tail(&log));
+            }
+            Ok(seen && answers(settings))
+        };
+        progress.wait_until("RabbitMQ", START_LIMIT, ready).with_context(|| log_tail(&log))
+    }
+
+    /// Stops the broker, then its epmd.
+    pub(super) fn stop(&self, progress: &Progress) -> Result<()> {
+        if let Some(pid) = self.broker() {
+            process::stop(pid, Signal::SIGTERM, "RabbitMQ", progress)?;
+        }
+        if let Some(pid) = self.epmd() {
+            process::stop(pid, Signal::SIGTERM, "epmd", progress)?;
+        }
+        Ok(())
+    }
+
+    /// The process id of the broker, where it runs.
+    pub(super) fn broker(&self) -> Option<Pid> {
+        running(&self.dir.join("broker.pid"), &self.dir.join("mnesia").to_string_lossy())
+    }
+
+    fn epmd(&self) -> Option<Pid> {
+        running(&self.dir.join("epmd.pid"), &self.dir.to_string_lossy())
+    }
+
+    fn write_files(&self, settings: &Settings) -> Result<()> {
+        let config = format!(
+            "listeners.tcp.1 = 127.0.0.1:{amqp}\n\
+             management.tcp.ip = 127.0.0.1\n\
+             management.tcp.port = {api}\n\
+             default_user = {ADMIN}\n\
+             default_pass = {password}\n\
+             default_user_tags.administrator = true\n\
+             collect_statistics_interval = 1000\n\
+             disk_free_limit.absolute = 200MB\n\
+             log.file.level = info\n",
+            amqp = settings.amqp_port(),
+            api = settings.rabbitmq_api_port(),
+            password = settings.rabbitmq_password,
+        );
+        write_private(&self.dir.join("rabbitmq.conf"), USER, 0o600, &config)?;
+        write_private(&self.dir.join("enabled_plugins"), USER, 0o644, "[rabbitmq_management].\n")?;
+        write_private(&self.dir.join("rabbitmq-env.conf"), USER, 0o644, "")?;
+        let cookie = self.dir.join(".erlang.cookie");
+        if !cookie.exists() {
+            write_private(&cookie, USER, 0o400, &uuid::Uuid::new_v4().simple().to_string())?;
+        }
+        Ok(())
+    }
+
+    fn start_epmd(&self, port: u16, progress: &Progress) -> Result<()> {
+        if self.epmd().is_some() {
+            return Ok(());
+        }
+        let log = self.dir.join("epmd.log");
+        let mut epmd = isolated(&find_program("setsid")?, USER, &self.dir, &log)?;
+        epmd.arg(find_program("epmd")?).args(["-port", &port.to_string(), "-address", "127.0.0.1"]);
+        let child = epmd.spawn().context("starting epmd")?;
+        write_private(&self.dir.join("epmd.pid"), None, 0o644, &child.id().to_string())?;
+        progress.wait_until("epmd", Duration::from_secs(20), || Ok(listens(port))).with_context(|| log_tail(&log))
+    }
+
+    fn start_broker(&self, settings: &Settings) -> Result<()> {
+        let path = |name: &str| self.dir.join(name);
+        let mut server = isolated(&find_program("setsid")?, USER, &self.dir, &path("server.log"))?;
+        server
+            .arg(SERVER)
+            .env("RABBITMQ_NODENAME", &self.node)
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODE_PORT", settings.amqp_port().to_string())
+            .env("RABBITMQ_DIST_PORT", settings.erlang_dist_port().to_string())
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
+            .env("ERL_EPMD_PORT", settings.epmd_port().to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_MNESIA_BASE", path("mnesia"))
+            .env("RABBITMQ_LOG_BASE", path("log"))
+            .env("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins"))
+            .env("RABBITMQ_CONF_ENV_FILE", path("rabbitmq-env.conf"))
+            .env("RABBITMQ_PID_FILE", path("broker.pid"));
+        server.spawn().context("starting RabbitMQ")?;
+        Ok(())
+    }
+}
+
+/// Whether the management API asks who we are and the broker greets an AMQP client.
+fn answers(settings: &Settings) -> bool {
+    http_status(settings.rabbitmq_api_port(), "/api/overview") == Some(401)
+        // Frame type 1, channel 0: `connection.start`.
+        && probe(settings.amqp_port(), AMQP_GREETING).starts_with(&[1, 0, 0])
+}

@@ -1,0 +1,174 @@
+//! One set of private services: starting, stopping and looking at them.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::ceph::Ceph;
+use super::external::External;
+use super::postgres::Cluster;
+use super::process::write_private;
+use super::progress::Progress;
+use super::rabbitmq::{self, Broker};
+use super::settings::{Layout, Settings};
+use super::{Service, Services, packages};
+
+/// The services of one folder; two folders' services don't know of each other.
+pub struct Stack {
+    layout: Layout,
+}
+
+/// What one service does at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Its address comes from the environment.
+    External,
+    /// It runs as this process.
+    Running {
+        /// The process id of the broker, of PostgreSQL's server, or of radosgw.
+        pid: i32,
+    },
+    /// It doesn't run, or not all of its processes do.
+    Stopped,
+}
+
+impl Stack {
+    /// The workspace's own, in `target/dev` at its root wherever cargo's target folder is.
+    pub fn workspace() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        Self::at(&root.join("target/dev"))
+    }
+
+    /// The stack in `dir`, which is made where it doesn't exist.
+    pub fn at(dir: &Path) -> Result<Self> {
+        Ok(Self { layout: Layout::at(dir)? })
+    }
+
+    /// The file with the addresses; it exists while the services are up.
+    pub fn services_file(&self) -> PathBuf {
+        self.layout.dev_dir.join("services.json")
+    }
+
+    /// Installs what is missing, starts all that doesn't run, and returns when everything answers.
+    ///
+    /// Services named in the environment are left alone. What runs already is found again, also after an interruption.
+    pub fn up(&self, progress: &Progress) -> Result<Services> {
+        let external = External::from_env(|name| env::var(name).ok())?;
+        let services = self.up_some(&external.private(), progress)?;
+        let services = external.overlay(services);
+        write_private(&self.services_file(), None, 0o600, &serde_json::to_string_pretty(&services)?)?;
+        Ok(services)
+    }
+
+    /// Like [`Stack::up`], for some services only: whatever the environment says, and without writing the file.
+    ///
+    /// The addresses of the others are those that they would have.
+    pub fn up_some(&self, wanted: &[Service], progress: &Progress) -> Result<Services> {
+        let _lock = self.lock(progress)?;
+        let settings = Settings::load_or_make(&self.layout)?;
+        packages::install(&packages::missing(wanted), &self.layout.dev_dir.join("apt.log"), progress)?;
+        progress.check_interrupted()?;
+        let results: Vec<Result<()>> = thread::scope(|scope| {
+            let start = |service: &Service| {
+                let (service, settings) = (*service, &settings);
+                scope.spawn(move || self.start(service, settings, progress))
+            };
+            let threads: Vec<_> = wanted.iter().map(start).collect();
+            let join = |thread: thread::ScopedJoinHandle<'_, Result<()>>| {
+                thread.join().unwrap_or_else(|_| Err(anyhow!("a start panicked")))
+            };
+            threads.into_iter().map(join).collect()
+        });
+        let failures: Vec<String> =
+            results.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+        if failures.is_empty() { Ok(self.addresses(&settings)) } else { Err(anyhow!(failures.join("\n"))) }
+    }
+
+    /// Stops what this stack has started, and nothing else. The data stay.
+    pub fn down(&self, progress: &Progress) -> Result<()> {
+        let _lock = self.lock(progress)?;
+        let file = self.services_file();
+        if file.exists() {
+            fs::remove_file(&file).with_context(|| format!("removing {}", file.display()))?;
+        }
+        thread::scope(|scope| {
+            let stop = |service| scope.spawn(move || self.stop(service, progress));
+            let threads = Service::ALL.map(stop);
+            threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("a stop panicked"))?)
+        })
+    }
+
+    /// What each service does at the moment.
+    pub fn status(&self) -> Result<Vec<(Service, Status)>> {
+        let private = External::from_env(|name| env::var(name).ok())?.private();
+        let status = |service| match self.pid(service) {
+            _ if !private.contains(&service) => Status::External,
+            Some(pid) => Status::Running { pid },
+            None => Status::Stopped,
+        };
+        Ok(Service::ALL.map(|service| (service, status(service))).into())
+    }
+
+    fn start(&self, service: Service, settings: &Settings, progress: &Progress) -> Result<()> {
+        let started = Instant::now();
+        match service {
+            Service::RabbitMq => Broker::new(&self.layout).start(settings, progress),
+            Service::Postgres => Cluster::new(&self.layout).start(settings, progress),
+            Service::Ceph => Ceph::new(&self.layout).start(settings, progress),
+        }
+        .with_context(|| format!("starting {service}"))?;
+        progress.say(&format!("{service} ready in {:.1} s", started.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
+    fn stop(&self, service: Service, progress: &Progress) -> Result<()> {
+        if self.pid(service).is_some() {
+            progress.say(&format!("stopping {service}"));
+        }
+        match service {
+            Service::RabbitMq => Broker::new(&self.layout).stop(progress),
+            Service::Postgres => Cluster::new(&self.layout).stop(progress),
+            Service::Ceph => Ceph::new(&self.layout).stop(progress),
+        }
+    }
+
+    fn pid(&self, service: Service) -> Option<i32> {
+        let pid = match service {
+            Service::RabbitMq => Broker::new(&self.layout).broker(),
+            Service::Postgres => Cluster::new(&self.layout).server(),
+            Service::Ceph => Ceph::new(&self.layout).gateway(),
+        };
+        pid.map(nix::unistd::Pid::as_raw)
+    }
+
+    fn addresses(&self, settings: &Settings) -> Services {
+        Services {
+            amqp_host: "127.0.0.1".to_owned(),
+            amqp_port: settings.amqp_port(),
+            rabbitmq_admin_user: rabbitmq::ADMIN.to_owned(),
+            rabbitmq_admin_password: settings.rabbitmq_password.clone(),
+            rabbitmq_api_url: format!("http://127.0.0.1:{}", settings.rabbitmq_api_port()),
+            postgres_superuser_url: Cluster::tcp_url(settings),
+            postgres_socket_url: Cluster::new(&self.layout).socket_url(settings),
+            rgw_url: format!("http://127.0.0.1:{}", settings.rgw_port()),
+            rgw_access_key: settings.rgw_access_key.clone(),
+            rgw_secret_key: settings.rgw_secret_key.clone(),
+        }
+    }
+
+    /// Keeps two starts or stops from running at once; released when the file is closed.
+    fn lock(&self, progress: &Progress) -> Result<File> {
+        let path = self.layout.dev_dir.join("lock");
+        let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
+        if file.try_lock().is_err() {
+            progress.say("another `cargo xtask services` is at work; waiting for it");
+            let taken = || Ok(file.try_lock().is_ok());
+            progress.wait_until("the other `cargo xtask services`", std::time::Duration::from_secs(600), taken)?;
+        }
+        Ok(file)
+    }
+}
