@@ -1,1 +1,25 @@
-//! Answered commands, intents, the append-only history log, outbox and relay
+//! "Seen? Answered?": what a role remembers about commands, and how state, history and outbox commit together.
+//!
+//! - [`Journal`] answers whether a command was seen, and opens a [`Step`]: one transaction that carries the change of
+//!   state, its history entries, the messages that follow and the saved reply.
+//! - [`DatabaseCommand`] and [`OutsideCommand`] are the two ways of a command; [`Journal::run_database`] and
+//!   [`Journal::run_outside`] walk them, once in effect however often they are called.
+//! - [`Relay`] publishes the outbox in order per subject, with publisher confirms.
+
+mod command;
+mod failure;
+mod intent;
+mod journal;
+mod log;
+mod migrate;
+mod relay;
+mod step;
+
+pub use command::{DatabaseCommand, Decision, OutsideCommand};
+pub use failure::Failure;
+pub use intent::{ExpiredIntent, Lease};
+pub use journal::{Journal, Seen};
+pub use log::{LogEntry, read_log};
+pub use migrate::{JOURNAL_MIGRATOR, LOG_MIGRATOR};
+pub use relay::{Publish, PublishFailure, Relay};
+pub use step::{Keep, Record, Step};

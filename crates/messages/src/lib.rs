@@ -7,6 +7,7 @@ mod codec;
 mod delivery;
 mod event;
 mod lenient;
+mod outgoing;
 mod reply;
 mod request;
 
@@ -21,5 +22,6 @@ pub use delivery::{Delivery, Outcome, ParkReason, RetryKind};
 pub use event::{
     AccountProvisionFailed, AccountProvisioned, AccountReleased, BucketCreated, Event, EventData, Subject,
 };
+pub use outgoing::Envelope;
 pub use reply::{Refusal, Reply};
 pub use request::{CallerAddress, CommandKey, Request, RequestError, is_answerable};

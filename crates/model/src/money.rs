@@ -103,6 +103,7 @@ impl Money {
         self.currency
     }
 
+    #[must_use]
     /// The tax on this net amount at `percent` percent, rounded on its own.
     pub fn tax(&self, percent: Decimal) -> Self {
         Self::rounded(self.amount * percent / Decimal::ONE_HUNDRED, self.currency)

@@ -1,1 +1,20 @@
-//! Ceph RGW Admin Ops and S3 behind one trait
+//! Ceph RGW's Admin Ops and S3 behind one trait, [`ObjectStore`].
+//!
+//! [`ceph::CephStore`] is the real one. [`memory::MemoryStore`] has the same semantics without a cluster, for unit
+//! tests and benchmarks; [`faulty::FaultyStore`] wraps any store and makes its calls fail, wait or hang on purpose.
+//! The contract suite in `tests/` runs the same cases against the first two.
+//!
+//! Every call is safe to repeat: what exists already, or is gone already, is success where it is provably ours.
+
+pub mod ceph;
+mod error;
+pub mod faulty;
+pub mod memory;
+mod store;
+mod types;
+
+pub use error::StoreError;
+pub use store::ObjectStore;
+pub use types::{
+    BucketUsage, ListObjects, NewUser, ObjectPage, ObjectSummary, S3Keys, StoreUser, UsageRecord, quota_size,
+};

@@ -1,1 +1,189 @@
-//! placeholder
+//! A client of RabbitMQ's management API, as far as tests and the developer commands need it.
+
+use anyhow::{Context, Result, bail};
+use reqwest::{Client, Method, StatusCode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::services::Services;
+
+/// The management API, as the administrator. `/` is the name of the default virtual host.
+#[derive(Clone)]
+pub struct Management {
+    api: Url,
+    user: String,
+    password: String,
+    http: Client,
+}
+
+/// What a user may do in a virtual host: three regular expressions over names of queues and exchanges.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Permissions<'a> {
+    /// What it may declare and delete.
+    pub configure: &'a str,
+    /// What it may publish to, and bind.
+    pub write: &'a str,
+    /// What it may consume from, and bind to.
+    pub read: &'a str,
+}
+
+impl Permissions<'_> {
+    /// Everything.
+    pub const ALL: Self = Self { configure: ".*", write: ".*", read: ".*" };
+}
+
+/// A queue; the counts lag behind by about a second and are `None` until the broker has counted for the first time.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// `classic`, `quorum` or `stream`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Ready and unacknowledged messages together.
+    pub messages: Option<u64>,
+    /// Consumers on all channels.
+    pub consumers: Option<u64>,
+}
+
+/// A client's connection.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Connection {
+    /// Names the connection in [`Management::close_connection`]: `127.0.0.1:40000 -> 127.0.0.1:5672`.
+    pub name: String,
+    /// The user that logged in.
+    pub user: String,
+    /// The virtual host.
+    pub vhost: String,
+    /// What the client says about itself, such as `connection_name`.
+    #[serde(default)]
+    pub client_properties: Value,
+}
+
+impl Management {
+    /// A client for these services.
+    pub fn new(services: &Services) -> Result<Self> {
+        // reqwest wants a TLS provider even for plain HTTP; an error says that there is one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Ok(Self {
+            api: Url::parse(&services.rabbitmq_api_url).context("the management API's address is not a URL")?,
+            user: services.rabbitmq_admin_user.clone(),
+            password: services.rabbitmq_admin_password.clone(),
+            http: Client::builder().no_proxy().build()?,
+        })
+    }
+
+    /// Makes a virtual host, unless it exists.
+    pub async fn create_vhost(&self, vhost: &str) -> Result<()> {
+        self.put(&["vhosts", vhost], &json!({})).await
+    }
+
+    /// Deletes a virtual host with all that is in it; its connections are closed. Nothing where it doesn't exist.
+    pub async fn delete_vhost(&self, vhost: &str) -> Result<()> {
+        self.delete(&["vhosts", vhost]).await
+    }
+
+    /// Makes a user or changes its password and tags (`administrator`, `management`, …; comma-separated, may be empty).
+    pub async fn put_user(&self, user: &str, password: &str, tags: &str) -> Result<()> {
+        self.put(&["users", user], &json!({ "password": password, "tags": tags })).await
+    }
+
+    /// Deletes a user. Nothing where it doesn't exist.
+    pub async fn delete_user(&self, user: &str) -> Result<()> {
+        self.delete(&["users", user]).await
+    }
+
+    /// Sets what a user may do in a virtual host.
+    pub async fn set_permissions(&self, vhost: &str, user: &str, permissions: Permissions<'_>) -> Result<()> {
+        self.put(&["permissions", vhost, user], &json!(permissions)).await
+    }
+
+    /// Sets which routing keys a user may publish to (`write`) and bind (`read`) at a topic exchange.
+    pub async fn set_topic_permissions(
+        &self,
+        vhost: &str,
+        user: &str,
+        exchange: &str,
+        write: &str,
+        read: &str,
+    ) -> Result<()> {
+        let body = json!({ "exchange": exchange, "write": write, "read": read });
+        self.put(&["topic-permissions", vhost, user], &body).await
+    }
+
+    /// Imports exchanges, queues, bindings, policies and parameters into one virtual host.
+    ///
+    /// In such a file nothing names a virtual host, and there are no users and permissions.
+    pub async fn import_definitions(&self, vhost: &str, definitions: &Value) -> Result<()> {
+        self.send(Method::POST, &["definitions", vhost], Some(definitions)).await.map(drop)
+    }
+
+    /// Puts a policy: `{"pattern": …, "definition": {…}, "priority": …, "apply-to": …}`.
+    pub async fn put_policy(&self, vhost: &str, name: &str, policy: &Value) -> Result<()> {
+        self.put(&["policies", vhost, name], policy).await
+    }
+
+    /// All queues of a virtual host.
+    pub async fn queues(&self, vhost: &str) -> Result<Vec<Queue>> {
+        self.get(&["queues", vhost]).await
+    }
+
+    /// The messages in a queue, ready and unacknowledged; see [`Queue`] for how current that is.
+    pub async fn queue_messages(&self, vhost: &str, queue: &str) -> Result<Option<u64>> {
+        Ok(self.get::<Queue>(&["queues", vhost, queue]).await?.messages)
+    }
+
+    /// All connections, also to other virtual hosts; a new one appears after about a second.
+    pub async fn connections(&self) -> Result<Vec<Connection>> {
+        // Until its first report a connection is listed without its user.
+        let listed: Vec<Value> = self.get(&["connections"]).await?;
+        Ok(listed.into_iter().filter_map(|connection| serde_json::from_value(connection).ok()).collect())
+    }
+
+    /// Closes one connection, as an operator would: the client is told. Nothing where it is gone.
+    pub async fn close_connection(&self, name: &str) -> Result<()> {
+        self.delete(&["connections", name]).await
+    }
+
+    /// Closes all connections of a user, also those too young to be listed by [`Management::connections`].
+    pub async fn close_connections_of(&self, user: &str) -> Result<()> {
+        self.delete(&["connections", "username", user]).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T> {
+        let answer = self.send(Method::GET, path, None).await?;
+        serde_json::from_str(&answer).with_context(|| format!("reading the answer to GET {}", path.join("/")))
+    }
+
+    async fn put(&self, path: &[&str], body: &Value) -> Result<()> {
+        self.send(Method::PUT, path, Some(body)).await.map(drop)
+    }
+
+    async fn delete(&self, path: &[&str]) -> Result<()> {
+        self.send(Method::DELETE, path, None).await.map(drop)
+    }
+
+    /// Sends a request and returns the answer's text; a 404 to DELETE counts as success.
+    async fn send(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<String> {
+        let mut url = self.api.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            // Encodes what a name may hold, such as the default virtual host's slash.
+            segments.pop_if_empty().push("api").extend(path);
+        }
+        let mut request = self.http.request(method.clone(), url).basic_auth(&self.user, Some(&self.password));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let what = || format!("{method} /api/{} on RabbitMQ's management API", path.join("/"));
+        let response = request.send().await.with_context(what)?;
+        let status = response.status();
+        let text = response.text().await.with_context(what)?;
+        let gone_already = method == Method::DELETE && status == StatusCode::NOT_FOUND;
+        if !status.is_success() && !gone_already {
+            bail!("{} answered {status}: {text}", what());
+        }
+        Ok(text)
+    }
+}

@@ -45,7 +45,7 @@ impl Service {
 
 impl fmt::Display for Service {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
+        formatter.pad(match self {
             Self::RabbitMq => "RabbitMQ",
             Self::Postgres => "PostgreSQL",
             Self::Ceph => "Ceph",

@@ -12,7 +12,11 @@ pub(crate) enum Command {
     /// Install what is missing and start what doesn't run; they stay when this command ends
     Up,
     /// Stop what `up` has started; the data stay
-    Down,
+    Down {
+        /// Delete the data too: the next `up` makes everything anew
+        #[arg(long)]
+        delete_data: bool,
+    },
     /// Show what runs
     Status,
 }
@@ -30,7 +34,8 @@ pub(crate) async fn run(command: Command) -> Result<()> {
     });
     let work = move || match command {
         Command::Up => up(&stack, &progress),
-        Command::Down => stack.down(&progress),
+        Command::Down { delete_data: false } => stack.down(&progress),
+        Command::Down { delete_data: true } => stack.delete(&progress),
         Command::Status => status(&stack),
     };
     tokio::task::spawn_blocking(work).await.context("the command panicked")?

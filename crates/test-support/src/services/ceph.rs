@@ -34,6 +34,9 @@ impl Ceph {
 
     /// Starts what doesn't run yet and waits until radosgw answers.
     pub(super) fn start(&self, settings: &Settings, progress: &Progress) -> Result<()> {
+        if self.gateway().is_some() && answers(settings) {
+            return Ok(());
+        }
         if self.objects_are_lost() {
             progress.say("Ceph: the OSD was killed and its memory is gone; making a new cluster");
             self.stop(progress)?;
@@ -74,7 +77,7 @@ impl Ceph {
         if self.daemon("client").is_none() {
             run(self.command("radosgw", "rgw.out", &["-n", "client.rgw"])?, "radosgw", &self.log("rgw.out"))?;
         }
-        let ready = || Ok(self.daemon("client").is_some() && http_status(settings.rgw_port(), "/") == Some(200));
+        let ready = || Ok(self.daemon("client").is_some() && answers(settings));
         progress.wait_until("radosgw", START_LIMIT, ready).with_context(|| log_tail(&self.log("client.log")))
     }
 
@@ -188,4 +191,8 @@ impl Ceph {
 fn make_empty(dir: &Path) -> Result<()> {
     fs::remove_dir_all(dir).with_context(|| format!("removing {}", dir.display()))?;
     make_dir(dir, None, 0o755)
+}
+
+fn answers(settings: &Settings) -> bool {
+    http_status(settings.rgw_port(), "/") == Some(200)
 }

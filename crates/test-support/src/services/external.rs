@@ -120,8 +120,8 @@ impl RabbitMq {
         Ok(Self {
             host: url.host_str().context("PURSER_AMQP_URL names no host")?.to_owned(),
             port: url.port().unwrap_or(5672),
-            admin_user: decoded(admin_url.username()),
-            admin_password: decoded(password),
+            admin_user: percent_decoded(admin_url.username()),
+            admin_password: percent_decoded(password),
             api_url: trimmed(api_url.as_str()),
         })
     }
@@ -137,7 +137,7 @@ fn trimmed(url: &str) -> String {
 }
 
 /// Undoes a URL's percent encoding.
-fn decoded(text: &str) -> String {
+pub(crate) fn percent_decoded(text: &str) -> String {
     let pair = format!("v={}", text.replace('+', "%2B"));
     url::form_urlencoded::parse(pair.as_bytes()).map(|(_, value)| value.into_owned()).collect()
 }

@@ -22,16 +22,18 @@ set -eu
 guard=/usr/sbin/policy-rc.d
 saved=$guard.before-purser
 cluster_conf=/etc/postgresql-common/createcluster.d/purser.conf
+made_dir=
 restore() {
     if [ -e "$saved" ]; then mv -f "$saved" "$guard"; else rm -f "$guard"; fi
     rm -f "$cluster_conf"
+    if [ -n "$made_dir" ]; then rmdir "$made_dir" 2>/dev/null || true; fi
 }
 if [ -e "$guard" ] && ! grep -q purser "$guard"; then mv -f "$guard" "$saved"; fi
 trap restore EXIT
 trap 'exit 130' HUP INT TERM
 printf '#!/bin/sh\n# purser: no service starts while its packages are being installed.\nexit 101\n' >"$guard"
 chmod 755 "$guard"
-mkdir -p "${cluster_conf%/*}"
+if [ ! -d "${cluster_conf%/*}" ]; then made_dir=${cluster_conf%/*}; mkdir -p "$made_dir"; fi
 printf 'create_main_cluster = false\n' >"$cluster_conf"
 export DEBIAN_FRONTEND=noninteractive
 apt-get -o DPkg::Lock::Timeout=300 update

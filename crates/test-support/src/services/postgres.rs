@@ -37,7 +37,7 @@ impl Cluster {
             self.start_server(settings)?;
         }
         let ready = || self.answers(settings);
-        progress.wait_until("PostgreSQL", START_LIMIT, ready).with_context(|| log_tail(&self.log()))
+        progress.wait_until("PostgreSQL", START_LIMIT, ready).with_context(|| log_tail(&self.server_log()))
     }
 
     /// Stops the server; open connections are cut.
@@ -68,7 +68,13 @@ impl Cluster {
         self.dir.join("data")
     }
 
-    fn log(&self) -> PathBuf {
+    /// The output of initdb and `pg_ctl`.
+    fn tools_log(&self) -> PathBuf {
+        self.dir.join("tools.log")
+    }
+
+    /// The server's own log, which it opens itself.
+    fn server_log(&self) -> PathBuf {
         self.dir.join("server.log")
     }
 
@@ -79,12 +85,12 @@ impl Cluster {
             fs::remove_dir_all(&draft).with_context(|| format!("removing {}", draft.display()))?;
         }
         write_private(&password_file, USER, 0o600, &settings.postgres_password)?;
-        let mut initdb = isolated(&find_program("initdb")?, USER, &self.dir, &self.log())?;
+        let mut initdb = isolated(&find_program("initdb")?, USER, &self.dir, &self.tools_log())?;
         initdb
             .args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"])
             .arg(format!("--pwfile={}", password_file.display()))
             .arg(&draft);
-        run(initdb, "initdb", &self.log())?;
+        run(initdb, "initdb", &self.tools_log())?;
         fs::remove_file(&password_file)?;
         let config = format!(
             "listen_addresses = '127.0.0.1'\n\
@@ -103,10 +109,10 @@ impl Cluster {
 
     /// `pg_ctl` gives the server a session of its own and waits for it.
     fn start_server(&self, settings: &Settings) -> Result<()> {
-        let mut pg_ctl = isolated(&find_program("pg_ctl")?, USER, &self.dir, &self.log())?;
-        pg_ctl.arg("-D").arg(self.data()).arg("-l").arg(self.log());
+        let mut pg_ctl = isolated(&find_program("pg_ctl")?, USER, &self.dir, &self.tools_log())?;
+        pg_ctl.arg("-D").arg(self.data()).arg("-l").arg(self.server_log());
         pg_ctl.args(["-w", "-t", &START_LIMIT.as_secs().to_string(), "start"]);
-        run(pg_ctl, &format!("starting PostgreSQL on port {}", settings.postgres_port()), &self.log())
+        run(pg_ctl, &format!("starting PostgreSQL on port {}", settings.postgres_port()), &self.tools_log())
     }
 
     fn answers(&self, settings: &Settings) -> Result<bool> {

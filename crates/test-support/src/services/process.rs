@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid, User};
 
@@ -32,7 +33,10 @@ pub(super) fn running(pid_file: &Path, mark: &str) -> Option<Pid> {
 
 /// Sends `signal` to a process that [`running`] found and waits for its end; SIGKILL after 30 s. True: it ended by itself.
 pub(super) fn stop(pid: Pid, signal: Signal, what: &str, progress: &Progress) -> Result<bool> {
-    kill(pid, signal).with_context(|| format!("stopping {what} (process {pid})"))?;
+    match kill(pid, signal) {
+        Err(Errno::ESRCH) => return Ok(true),
+        result => result.with_context(|| format!("stopping {what} (process {pid})"))?,
+    }
     let gone = || Ok(is_gone(pid));
     if progress.wait_until(what, STOP_LIMIT, gone).is_ok() {
         return Ok(true);

@@ -78,7 +78,7 @@ mod tests {
         let late = progress.wait_until("nothing", Duration::ZERO, || Ok(false)).unwrap_err();
         assert_eq!(late.to_string(), "waited 0 s in vain for nothing");
         progress.interrupt();
-        let interrupted = progress.wait_until("nothing", Duration::from_secs(60), || Ok(false)).unwrap_err();
+        let interrupted = progress.wait_until("nothing", Duration::from_mins(1), || Ok(false)).unwrap_err();
         assert!(interrupted.to_string().starts_with("interrupted"));
     }
 }

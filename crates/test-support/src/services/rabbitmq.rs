@@ -16,8 +16,10 @@ use super::settings::{Layout, Settings};
 pub(super) const ADMIN: &str = "purser-admin";
 
 const USER: Option<&str> = Some("rabbitmq");
-const START_LIMIT: Duration = Duration::from_secs(180);
+const START_LIMIT: Duration = Duration::from_mins(3);
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+/// Erlang's own port on loopback; quorum queues count their messages every second, not every five.
+const ERLANG_ARGS: &str = "-kernel inet_dist_use_interface {127,0,0,1} -rabbit quorum_tick_interval 1000";
 const AMQP_GREETING: &[u8] = b"AMQP\x00\x00\x09\x01";
 
 /// Where one broker's files are.
@@ -40,37 +42,46 @@ impl Broker {
             self.start_broker(settings)?;
         }
         let log = self.dir.join("server.log");
-        let mut seen = false;
         let ready = || {
-            // Between the launch and the pid file nothing can be said about the process.
-            if self.broker().is_some() {
-                seen = true;
-            } else if seen {
-                bail!("RabbitMQ ended while it started; {}", log_tail(&log));
+            if self.broker().or_else(|| self.launcher()).is_none() {
+                bail!("RabbitMQ ended while it started");
             }
-            Ok(seen && answers(settings))
+            Ok(self.broker().is_some() && answers(settings))
         };
         progress.wait_until("RabbitMQ", START_LIMIT, ready).with_context(|| log_tail(&log))
     }
 
     /// Stops the broker, then its epmd.
     pub(super) fn stop(&self, progress: &Progress) -> Result<()> {
-        if let Some(pid) = self.broker() {
-            process::stop(pid, Signal::SIGTERM, "RabbitMQ", progress)?;
-        }
-        if let Some(pid) = self.epmd() {
-            process::stop(pid, Signal::SIGTERM, "epmd", progress)?;
+        // After an interrupted start the broker itself may be about to appear.
+        let settled = || Ok(self.broker().is_some() || self.launcher().is_none());
+        let _ = progress.wait_until("RabbitMQ's process", Duration::from_secs(10), settled);
+        let (broker, launcher, epmd) = (self.broker(), self.launcher(), self.epmd());
+        for (pid, what) in [(broker, "RabbitMQ"), (launcher, "RabbitMQ's launcher"), (epmd, "epmd")] {
+            if let Some(pid) = pid {
+                process::stop(pid, Signal::SIGTERM, what, progress)?;
+            }
         }
         Ok(())
     }
 
     /// The process id of the broker, where it runs.
     pub(super) fn broker(&self) -> Option<Pid> {
-        running(&self.dir.join("broker.pid"), &self.dir.join("mnesia").to_string_lossy())
+        running(&self.dir.join("broker.pid"), &self.mark())
+    }
+
+    /// The script around the broker, which ends with it.
+    fn launcher(&self) -> Option<Pid> {
+        running(&self.dir.join("launcher.pid"), &self.mark())
     }
 
     fn epmd(&self) -> Option<Pid> {
         running(&self.dir.join("epmd.pid"), &self.dir.to_string_lossy())
+    }
+
+    /// What only our broker has in its environment.
+    fn mark(&self) -> String {
+        format!("RABBITMQ_MNESIA_BASE={}", self.dir.join("mnesia").display())
     }
 
     fn write_files(&self, settings: &Settings) -> Result<()> {
@@ -110,7 +121,11 @@ impl Broker {
         progress.wait_until("epmd", Duration::from_secs(20), || Ok(listens(port))).with_context(|| log_tail(&log))
     }
 
+    /// Starts the script that starts the broker, unless an interrupted start has left it running.
     fn start_broker(&self, settings: &Settings) -> Result<()> {
+        if self.launcher().is_some() {
+            return Ok(());
+        }
         let path = |name: &str| self.dir.join(name);
         let mut server = isolated(&find_program("setsid")?, USER, &self.dir, &path("server.log"))?;
         server
@@ -119,7 +134,7 @@ impl Broker {
             .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_NODE_PORT", settings.amqp_port().to_string())
             .env("RABBITMQ_DIST_PORT", settings.erlang_dist_port().to_string())
-            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG_ARGS)
             .env("ERL_EPMD_PORT", settings.epmd_port().to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_MNESIA_BASE", path("mnesia"))
@@ -128,8 +143,8 @@ impl Broker {
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins"))
             .env("RABBITMQ_CONF_ENV_FILE", path("rabbitmq-env.conf"))
             .env("RABBITMQ_PID_FILE", path("broker.pid"));
-        server.spawn().context("starting RabbitMQ")?;
-        Ok(())
+        let child = server.spawn().context("starting RabbitMQ")?;
+        write_private(&path("launcher.pid"), None, 0o644, &child.id().to_string())
     }
 }
 

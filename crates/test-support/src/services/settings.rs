@@ -169,8 +169,8 @@ mod tests {
         let again = Settings::load_or_make(&layout).expect("read");
         assert_eq!((made.amqp_port(), &made.rgw_secret_key), (again.amqp_port(), &again.rgw_secret_key));
         assert_eq!((made.rgw_access_key.len(), made.rgw_secret_key.len()), (20, 40));
-        let mode = fs::metadata(layout.dev_dir.join("settings.json")).expect("saved").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let saved = fs::metadata(layout.dev_dir.join("settings.json")).expect("saved");
+        assert_eq!(saved.permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
@@ -16,6 +16,8 @@ use super::progress::Progress;
 use super::rabbitmq::{self, Broker};
 use super::settings::{Layout, Settings};
 use super::{Service, Services, packages};
+
+const LOCK_LIMIT: Duration = Duration::from_mins(10);
 
 /// The services of one folder; two folders' services don't know of each other.
 pub struct Stack {
@@ -102,6 +104,26 @@ impl Stack {
         })
     }
 
+    /// Stops everything and deletes the data, the ports and the passwords: the next start makes all of them anew.
+    pub fn delete(&self, progress: &Progress) -> Result<()> {
+        self.down(progress)?;
+        let _lock = self.lock(progress)?;
+        for name in ["rabbitmq", "postgres", "ceph"] {
+            let dir = self.layout.data_dir.join(name);
+            if dir.exists() {
+                fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
+            }
+        }
+        let settings = self.layout.dev_dir.join("settings.json");
+        if settings.exists() {
+            fs::remove_file(&settings).with_context(|| format!("removing {}", settings.display()))?;
+        }
+        if self.layout.data_dir != self.layout.dev_dir {
+            fs::remove_dir(&self.layout.data_dir).context("removing the data's folder")?;
+        }
+        Ok(())
+    }
+
     /// What each service does at the moment.
     pub fn status(&self) -> Result<Vec<(Service, Status)>> {
         let private = External::from_env(|name| env::var(name).ok())?.private();
@@ -167,7 +189,7 @@ impl Stack {
         if file.try_lock().is_err() {
             progress.say("another `cargo xtask services` is at work; waiting for it");
             let taken = || Ok(file.try_lock().is_ok());
-            progress.wait_until("the other `cargo xtask services`", std::time::Duration::from_secs(600), taken)?;
+            progress.wait_until("the other `cargo xtask services`", LOCK_LIMIT, taken)?;
         }
         Ok(file)
     }

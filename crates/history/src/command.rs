@@ -1,0 +1,206 @@
+//! The two ways of a command: inside the database only, or with something outside that must happen too.
+
+use async_trait::async_trait;
+use messages::{Action, CommandKey, Refusal, Reply, Request, Subject};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::intent::Taken;
+use crate::{Failure, Journal, Keep, Lease, Seen, Step};
+
+/// What a command came to inside its step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// It is done; this is the reply.
+    Answer(Reply, Keep),
+    /// An event of another role will bring the answer; the caller waits.
+    Later,
+}
+
+/// A command that changes the database only.
+#[async_trait]
+pub trait DatabaseCommand<A: Action>: Send + Sync {
+    /// Does it, in one step. A refusal rolls the step back and is saved.
+    async fn decide(&self, step: &mut Step, request: &Request, parameters: &A) -> Result<Decision, Failure>;
+}
+
+/// A command that touches something outside the database.
+///
+/// `plan` is committed as an intent before `perform` begins, so that whoever takes over after a crash does the same.
+#[async_trait]
+pub trait OutsideCommand<A: Action>: Send + Sync {
+    /// What is about to be done; everything that a repeat must find the same again.
+    type Plan: Serialize + DeserializeOwned + Send + Sync;
+    /// What came of it.
+    type Performed: Send + Sync;
+
+    /// Loads and decides. Runs in the transaction that takes the subject's intent slot.
+    async fn plan(&self, step: &mut Step, request: &Request, parameters: &A) -> Result<(Subject, Self::Plan), Failure>;
+
+    /// Does it outside; idempotent. Asks the lease before each call.
+    async fn perform(&self, plan: &Self::Plan, lease: &Lease) -> Result<Self::Performed, Failure>;
+
+    /// Writes down what came of it, in the transaction that frees the slot and saves the reply.
+    async fn conclude(
+        &self,
+        step: &mut Step,
+        request: &Request,
+        plan: &Self::Plan,
+        performed: &Self::Performed,
+    ) -> Result<Reply, Failure>;
+}
+
+impl Journal {
+    /// Walks a database command. None: the caller waits for a later event.
+    pub async fn run_database<A, H>(&self, handler: &H, request: &Request) -> Result<Option<Reply>, Failure>
+    where
+        A: Action,
+        H: DatabaseCommand<A>,
+    {
+        let parameters: A = request.parameters()?;
+        let (key, fingerprint) = (request.key()?, request.fingerprint(&parameters));
+        match self.seen(&key, &fingerprint).await? {
+            Seen::Answered(reply) => return Ok(Some(reply)),
+            Seen::Pending => return self.join(&key, &fingerprint, request).await,
+            Seen::New => {}
+        }
+        self.refuse_if_late(request)?;
+        let mut step = self.step().await?;
+        if !step.accept(&key, request, &fingerprint).await? {
+            drop(step);
+            return self.join(&key, &fingerprint, request).await;
+        }
+        match handler.decide(&mut step, request, &parameters).await {
+            Ok(Decision::Answer(reply, keep)) => {
+                step.answer(&key, &reply, keep).await?;
+                step.commit().await?;
+                Ok(Some(reply))
+            }
+            Ok(Decision::Later) => {
+                if let Some(caller) = &request.caller {
+                    step.wait(&key, caller).await?;
+                }
+                step.commit().await?;
+                Ok(None)
+            }
+            Err(Failure::Refused(refusal)) => {
+                drop(step);
+                self.save_refusal(&key, request, &fingerprint, &refusal).await.map(Some)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The same command again while the first is being worked on: its caller gets the same answer.
+    async fn join(&self, key: &CommandKey, fingerprint: &[u8], request: &Request) -> Result<Option<Reply>, Failure> {
+        if let Some(caller) = &request.caller {
+            let mut step = self.step().await?;
+            step.wait(key, caller).await?;
+            step.commit().await?;
+        }
+        match self.seen(key, fingerprint).await? {
+            Seen::Answered(reply) => Ok(Some(reply)),
+            Seen::Pending => Ok(None),
+            Seen::New => Err(Failure::Busy("the same command has just failed; it begins anew".to_owned())),
+        }
+    }
+
+    /// Walks a command that touches the outside: intent, perform, conclude. Also resumes one that was interrupted.
+    pub async fn run_outside<A, H>(&self, handler: &H, request: &Request) -> Result<Reply, Failure>
+    where
+        A: Action,
+        H: OutsideCommand<A>,
+    {
+        let parameters: A = request.parameters()?;
+        let (key, fingerprint) = (request.key()?, request.fingerprint(&parameters));
+        let (lease, plan) = match self.seen(&key, &fingerprint).await? {
+            Seen::Answered(reply) => return Ok(reply),
+            Seen::New => {
+                self.refuse_if_late(request)?;
+                match self.begin_outside(handler, request, &parameters, &key, &fingerprint).await {
+                    Ok(begun) => begun,
+                    Err(Failure::Refused(refusal)) => {
+                        return self.save_refusal(&key, request, &fingerprint, &refusal).await;
+                    }
+                    Err(failure) => return Err(failure),
+                }
+            }
+            Seen::Pending => match self.resume(&key).await? {
+                Taken::Leased(lease, plan) => (lease, serde_json::from_value(plan)?),
+                Taken::Busy | Taken::None => return Err(Failure::Busy("the same command is being worked on".to_owned())),
+            },
+        };
+        self.finish_outside(handler, request, &key, &lease, &plan).await
+    }
+
+    async fn begin_outside<A, H>(
+        &self,
+        handler: &H,
+        request: &Request,
+        parameters: &A,
+        key: &CommandKey,
+        fingerprint: &[u8],
+    ) -> Result<(Lease, H::Plan), Failure>
+    where
+        A: Action,
+        H: OutsideCommand<A>,
+    {
+        let busy = |what: &str| Failure::Busy(format!("{what} is being worked on"));
+        let mut step = self.step().await?;
+        if !step.accept(key, request, fingerprint).await? {
+            return Err(busy("the same command"));
+        }
+        let (subject, plan) = handler.plan(&mut step, request, parameters).await?;
+        let subject = subject.to_string();
+        let stored_plan = serde_json::to_value(&plan)?;
+        let lease = step
+            .take_slot(self.lease, &subject, key, request, &stored_plan)
+            .await?
+            .ok_or_else(|| busy("another command of the same account"))?;
+        step.commit().await?;
+        Ok((lease, plan))
+    }
+
+    async fn finish_outside<A, H>(
+        &self,
+        handler: &H,
+        request: &Request,
+        key: &CommandKey,
+        lease: &Lease,
+        plan: &H::Plan,
+    ) -> Result<Reply, Failure>
+    where
+        A: Action,
+        H: OutsideCommand<A>,
+    {
+        let performed = match handler.perform(plan, lease).await {
+            Ok(performed) => Ok(performed),
+            Err(Failure::Refused(refusal)) => Err(refusal),
+            Err(failure) => {
+                self.release(lease).await?;
+                return Err(failure);
+            }
+        };
+        let mut step = self.step().await?;
+        if !step.free_slot(lease).await? {
+            return Err(Failure::Busy(format!("attempt {} at {} was overtaken", lease.attempt, lease.subject)));
+        }
+        let reply = match &performed {
+            Ok(performed) => handler.conclude(&mut step, request, plan, performed).await?,
+            Err(refusal) => Reply::refused(refusal),
+        };
+        step.answer(key, &reply, Keep::ForDays).await?;
+        step.commit().await?;
+        Ok(reply)
+    }
+
+    fn refuse_if_late(&self, request: &Request) -> Result<(), Failure> {
+        match request.deadline {
+            Some(deadline) if self.clock.now() > deadline => {
+                Err(Refusal::new(format!("the command's deadline {} has passed; nothing was done", deadline.to_rfc3339()))
+                    .into())
+            }
+            _ => Ok(()),
+        }
+    }
+}

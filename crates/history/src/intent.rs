@@ -1,0 +1,153 @@
+//! Intents: what is about to be done outside the database, by one attempt at a time.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use messages::{CommandKey, Request};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::{Failure, Journal, Step};
+
+/// The right of one attempt to work on an intent, until its time runs out.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    pub(crate) subject: String,
+    pub(crate) attempt: i32,
+    until: Instant,
+}
+
+impl Lease {
+    fn new(subject: String, attempt: i32, lasts: TimeDelta, taken: Instant) -> Self {
+        Self { subject, attempt, until: taken + lasts.to_std().unwrap_or(Duration::ZERO) }
+    }
+
+    /// To be asked before each call outside: a process that was frozen and overtaken must not touch anything.
+    pub fn check(&self) -> Result<(), Failure> {
+        if Instant::now() < self.until {
+            Ok(())
+        } else {
+            Err(Failure::Busy(format!("attempt {} at {} was overtaken", self.attempt, self.subject)))
+        }
+    }
+}
+
+/// An intent whose attempt has gone silent.
+#[derive(Debug)]
+pub struct ExpiredIntent {
+    /// What it is about.
+    pub subject: String,
+    /// The command behind it.
+    pub request: Request,
+}
+
+/// How taking an intent's slot went.
+pub(crate) enum Taken {
+    /// The slot is this attempt's.
+    Leased(Lease, Value),
+    /// It is somebody else's for now.
+    Busy,
+    /// The command has no intent (any more).
+    None,
+}
+
+impl Step {
+    /// Takes the subject's slot for a new command. None: another command holds it.
+    pub(crate) async fn take_slot(
+        &mut self,
+        lease: TimeDelta,
+        subject: &str,
+        key: &CommandKey,
+        request: &Request,
+        plan: &Value,
+    ) -> Result<Option<Lease>, Failure> {
+        let now = self.now();
+        let taken = Instant::now();
+        let request = serde_json::to_value(request)?;
+        let done = sqlx::query!(
+            "INSERT INTO intents (subject, principal, message_id, attempt, lease_until, request, plan, created_at)
+             VALUES ($1, $2, $3, 1, $4, $5, $6, $7) ON CONFLICT (subject) DO NOTHING",
+            subject,
+            key.principal,
+            key.message_id,
+            now + lease,
+            request,
+            plan,
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok((done.rows_affected() == 1).then(|| Lease::new(subject.to_owned(), 1, lease, taken)))
+    }
+
+    /// Gives the slot back. False: the attempt was overtaken, and this step must not commit.
+    pub(crate) async fn free_slot(&mut self, lease: &Lease) -> Result<bool, Failure> {
+        let done =
+            sqlx::query!("DELETE FROM intents WHERE subject = $1 AND attempt = $2", lease.subject, lease.attempt)
+                .execute(self.connection())
+                .await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+impl Journal {
+    /// Takes over the intent of a command whose attempt has gone silent.
+    pub(crate) async fn resume(&self, key: &CommandKey) -> Result<Taken, Failure> {
+        let now = self.clock.now();
+        let taken = Instant::now();
+        let row = sqlx::query!(
+            r#"WITH resumed AS (
+                 UPDATE intents SET attempt = attempt + 1, lease_until = $3
+                 WHERE principal = $1 AND message_id = $2 AND lease_until <= $4
+                 RETURNING subject, attempt, plan
+               )
+               SELECT i.subject AS "subject!", r.attempt AS "attempt?", r.plan AS "plan?"
+               FROM intents i LEFT JOIN resumed r ON r.subject = i.subject
+               WHERE i.principal = $1 AND i.message_id = $2"#,
+            key.principal,
+            key.message_id,
+            now + self.lease,
+            now
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(match row {
+            None => Taken::None,
+            Some(row) => match (row.attempt, row.plan) {
+                (Some(attempt), Some(plan)) => {
+                    tracing::warn!(subject = row.subject, attempt, "resuming an intent");
+                    Taken::Leased(Lease::new(row.subject, attempt, self.lease, taken), plan)
+                }
+                _ => Taken::Busy,
+            },
+        })
+    }
+
+    /// Lets the next attempt begin at once, after this one has failed.
+    pub(crate) async fn release(&self, lease: &Lease) -> Result<(), Failure> {
+        let now = self.clock.now();
+        sqlx::query!(
+            "UPDATE intents SET lease_until = $3 WHERE subject = $1 AND attempt = $2",
+            lease.subject,
+            lease.attempt,
+            now
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Intents that nobody has worked on for `silence` after their lease ran out, oldest first.
+    pub async fn expired_intents(&self, silence: TimeDelta, limit: i64) -> Result<Vec<ExpiredIntent>, Failure> {
+        let rows = sqlx::query!(
+            "SELECT subject, request FROM intents WHERE lease_until <= $1 ORDER BY lease_until LIMIT $2",
+            self.clock.now() - silence,
+            limit
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| Ok(ExpiredIntent { subject: row.subject, request: serde_json::from_value(row.request)? }))
+            .collect()
+    }
+}

@@ -1,0 +1,235 @@
+//! One transaction: a change of state, its history, the messages that follow from it, the saved reply.
+
+use messages::{Action, CallerAddress, CommandKey, Encoding, Envelope, Event, Reply, Request, Subject};
+use model::{CustomerId, Principal, Timestamp};
+use serde::Serialize;
+use sqlx::{PgConnection, Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::{Failure, Journal};
+
+/// How long an answer is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// As long as the journal keeps answers.
+    ForDays,
+    /// For ever: a paid order keeps its key.
+    ForEver,
+}
+
+/// Something that happened, as it enters the history and is published.
+#[derive(Debug)]
+pub struct Record<'a, D> {
+    /// For example `bucket.created`.
+    pub event: &'static str,
+    /// What it is about.
+    pub subject: Subject,
+    /// Whom it concerns.
+    pub customer_id: Option<CustomerId>,
+    /// Who did it: [`Principal::actor`], or the role's name.
+    pub actor: &'a str,
+    /// One readable sentence, without secrets.
+    pub description: String,
+    /// The event's own fields, without secrets.
+    pub data: &'a D,
+    /// W3C trace context of the command behind it.
+    pub traceparent: Option<&'a str>,
+}
+
+/// An open transaction. Dropped without [`Step::commit`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct Step {
+    journal: Journal,
+    transaction: Transaction<'static, Postgres>,
+    has_outbox_rows: bool,
+}
+
+impl Step {
+    pub(crate) fn new(journal: Journal, transaction: Transaction<'static, Postgres>) -> Self {
+        Self { journal, transaction, has_outbox_rows: false }
+    }
+
+    /// The connection, for the role's own SQL in this transaction.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// The present moment by the role's clock.
+    pub fn now(&self) -> Timestamp {
+        self.journal.clock.now()
+    }
+
+    /// Notes that a command was taken. False: it was taken before, and this step must not do it again.
+    ///
+    /// Two equal commands at once: the second waits here until the first has committed or failed.
+    pub async fn accept(&mut self, key: &CommandKey, request: &Request, fingerprint: &[u8]) -> Result<bool, Failure> {
+        let now = self.now();
+        let done = sqlx::query!(
+            "INSERT INTO answered_commands (principal, message_id, action, fingerprint, received_at)
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+            key.principal,
+            key.message_id,
+            request.action,
+            fingerprint,
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Saves the reply to a command.
+    pub async fn answer(&mut self, key: &CommandKey, reply: &Reply, keep: Keep) -> Result<(), Failure> {
+        let now = self.now();
+        let expires_at = match keep {
+            Keep::ForDays => Some(now + self.journal.answers_kept),
+            Keep::ForEver => None,
+        };
+        sqlx::query!(
+            "UPDATE answered_commands SET reply = $3, answered_at = $4, expires_at = $5
+             WHERE principal = $1 AND message_id = $2",
+            key.principal,
+            key.message_id,
+            reply.as_json_text(),
+            now,
+            expires_at
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Notes that a caller waits for a command that a later event answers. False: it has been answered meanwhile.
+    pub async fn wait(&mut self, key: &CommandKey, caller: &CallerAddress) -> Result<bool, Failure> {
+        let encoding = caller.encoding.content_type();
+        let done = sqlx::query!(
+            "INSERT INTO waiting_callers (principal, message_id, reply_to, correlation_id, encoding)
+             SELECT principal, message_id, $3, $4, $5 FROM answered_commands
+             WHERE principal = $1 AND message_id = $2 AND reply IS NULL FOR UPDATE
+             ON CONFLICT DO NOTHING",
+            key.principal,
+            key.message_id,
+            caller.reply_to,
+            caller.correlation_id.as_deref().unwrap_or_default(),
+            encoding
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Saves the reply and sends it, by the outbox, to everyone who waits for it.
+    pub async fn answer_waiting(
+        &mut self,
+        key: &CommandKey,
+        action: &str,
+        reply: &Reply,
+        keep: Keep,
+    ) -> Result<(), Failure> {
+        self.answer(key, reply, keep).await?;
+        let callers = sqlx::query!(
+            "DELETE FROM waiting_callers WHERE principal = $1 AND message_id = $2
+             RETURNING reply_to, correlation_id, encoding",
+            key.principal,
+            key.message_id
+        )
+        .fetch_all(self.connection())
+        .await?;
+        for row in callers {
+            let caller = CallerAddress {
+                reply_to: row.reply_to,
+                correlation_id: Some(row.correlation_id).filter(|id| !id.is_empty()),
+                encoding: Encoding::from_content_type(Some(&row.encoding)).unwrap_or_default(),
+            };
+            // A subject of its own: a caller who has gone must not hold up anything else.
+            let subject = format!("reply/{}", Uuid::now_v7());
+            self.enqueue(&subject, &Envelope::reply(&caller, action), reply.as_json_text().to_owned()).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds an entry to the history and, with it, the event to the outbox.
+    pub async fn record<D: Serialize>(&mut self, record: Record<'_, D>) -> Result<(), Failure> {
+        let event = Event {
+            id: Uuid::now_v7(),
+            source: format!("/purser/{}", self.journal.role),
+            event: record.event.to_owned(),
+            subject: record.subject.to_string(),
+            subject_version: 0,
+            time: self.now(),
+            customer_id: record.customer_id,
+            description: record.description,
+            data: serde_json::to_value(record.data)?,
+        };
+        let envelope = serde_json::to_value(Envelope::event(&event, record.traceparent))?;
+        let body = serde_json::to_value(&event)?;
+        self.has_outbox_rows = true;
+        sqlx::query!(
+            r#"WITH version AS (
+                 INSERT INTO subject_versions AS v (subject, version) VALUES ($1, 1)
+                 ON CONFLICT (subject) DO UPDATE SET version = v.version + 1
+                 RETURNING version
+               ), entry AS (
+                 INSERT INTO history.entries (event_id, recorded_at, source, event, subject, subject_version,
+                                              customer_id, actor, description, data, traceparent)
+                 SELECT $2, $3, $4, $5, $1, version, $6, $7, $8, $9, $10 FROM version
+               )
+               INSERT INTO outbox (subject, envelope, body, created_at)
+               SELECT $1, $11, ($12::jsonb || jsonb_build_object('subject_version', version))::text, $3 FROM version"#,
+            event.subject,
+            event.id,
+            event.time,
+            event.source,
+            event.event,
+            event.customer_id.map(|id| id.0),
+            record.actor,
+            event.description,
+            event.data,
+            record.traceparent,
+            envelope,
+            body
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Sends a command to another role, by the outbox. The principal is the one for whom the command is done.
+    pub async fn send<A: Action>(
+        &mut self,
+        subject: &Subject,
+        principal: Principal,
+        message_id: Uuid,
+        deadline: Option<Timestamp>,
+        parameters: &A,
+    ) -> Result<(), Failure> {
+        let mut body = serde_json::to_value(parameters)?;
+        body["principal"] = serde_json::to_value(principal)?;
+        self.enqueue(&subject.to_string(), &Envelope::action::<A>(message_id, deadline, None), body.to_string()).await
+    }
+
+    async fn enqueue(&mut self, subject: &str, envelope: &Envelope, body: String) -> Result<(), Failure> {
+        let envelope = serde_json::to_value(envelope)?;
+        let now = self.now();
+        self.has_outbox_rows = true;
+        sqlx::query!(
+            "INSERT INTO outbox (subject, envelope, body, created_at) VALUES ($1, $2, $3, $4)",
+            subject,
+            envelope,
+            body,
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Makes everything in this step true at once, and wakes the relay.
+    pub async fn commit(self) -> Result<(), Failure> {
+        self.transaction.commit().await?;
+        if self.has_outbox_rows {
+            self.journal.committed.notify_one();
+        }
+        Ok(())
+    }
+}

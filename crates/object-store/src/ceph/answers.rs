@@ -1,0 +1,210 @@
+//! What radosgw answers: JSON bodies of Admin Ops, and errors of both APIs.
+
+use std::collections::BTreeMap;
+
+use model::{ByteCount, S3Uid, Timestamp};
+use serde::Deserialize;
+
+use crate::{BucketUsage, S3Keys, StoreError, StoreUser, UsageRecord};
+
+/// Which of radosgw's APIs was asked; the same status means different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Api {
+    Admin,
+    S3,
+}
+
+/// The JSON body of an Admin Ops error.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct ErrorBody {
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+/// Decides what an error answer means for the caller. `subject` names what was asked for: `bucket my-bucket`.
+pub(super) fn failure(api: Api, status: u16, code: &str, message: &str, subject: &str) -> StoreError {
+    let shown = if code.is_empty() { format!("status {status}") } else { format!("{status} {code}") };
+    match (api, status, code) {
+        (_, _, "SlowDown" | "RequestTimeout" | "ServiceUnavailable" | "InternalError") => {
+            StoreError::Unavailable(shown)
+        }
+        (_, _, "RequestTimeTooSkewed") => StoreError::Misconfigured(format!("the clocks differ too much: {shown}")),
+        (_, 501, _) => StoreError::Misconfigured(format!("not supported by this radosgw: {shown}")),
+        (_, 408 | 429 | 500.., _) => StoreError::Unavailable(shown),
+        (Api::Admin, 404, "NoSuchUser") | (Api::S3, 404, _) => StoreError::NotFound(subject.to_owned()),
+        (Api::Admin, 401 | 403, _) => {
+            StoreError::Misconfigured(format!("the Admin Ops API refuses the administrator's key: {shown}"))
+        }
+        (Api::Admin, 409, "UserAlreadyExists" | "KeyExists" | "EmailExists") => {
+            StoreError::Conflict(format!("{subject} or their access key exists already: {shown}"))
+        }
+        (Api::Admin, 409, "BucketAlreadyExists") => StoreError::refused(code, "The user still has buckets"),
+        (Api::Admin, 400 | 409, _) => StoreError::refused(refusal_code(status, code), refusal_reason(code, message)),
+        (Api::Admin, ..) => StoreError::Misconfigured(format!("there is no Admin Ops API at this address: {shown}")),
+        (Api::S3, 300..=399, _) => StoreError::Misconfigured(format!("S3 is not at this address: {shown}")),
+        (Api::S3, ..) => StoreError::refused(refusal_code(status, code), refusal_reason(code, message)),
+    }
+}
+
+fn refusal_code(status: u16, code: &str) -> String {
+    if code.is_empty() { status.to_string() } else { code.to_owned() }
+}
+
+/// The reason as a customer may read it; radosgw's own messages are mostly empty.
+fn refusal_reason(code: &str, message: &str) -> String {
+    let reason = match code {
+        "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" => "Bucket name already taken",
+        "BucketNotEmpty" => "The bucket is not empty",
+        "InvalidBucketName" => "Invalid bucket name",
+        "TooManyBuckets" => "The account may not have more buckets",
+        "QuotaExceeded" => "The storage quota is used up",
+        "EntityTooLarge" => "The object is too large",
+        "InvalidObjectName" | "KeyTooLongError" => "Invalid object key: must be 1 to 1024 bytes long",
+        "AccessDenied" => "Access denied",
+        "UserSuspended" => "The account is suspended",
+        "InvalidAccessKeyId" | "SignatureDoesNotMatch" => "The S3 key is not valid",
+        _ if message.is_empty() => "The request was refused",
+        _ => message,
+    };
+    reason.to_owned()
+}
+
+/// A user. Deliberately without `Debug`: it holds secret keys.
+#[derive(Deserialize)]
+pub(super) struct UserAnswer {
+    #[serde(default)]
+    display_name: String,
+    #[serde(default)]
+    suspended: i64,
+    #[serde(default)]
+    max_buckets: i64,
+    #[serde(default)]
+    keys: Vec<KeyAnswer>,
+    user_quota: Option<QuotaAnswer>,
+}
+
+#[derive(Deserialize)]
+struct KeyAnswer {
+    access_key: String,
+    secret_key: String,
+}
+
+#[derive(Deserialize)]
+struct QuotaAnswer {
+    enabled: bool,
+    max_size: i64,
+}
+
+impl UserAnswer {
+    /// Whether one of the user's key pairs is `keys`, secret included.
+    pub(super) fn has_keys(&self, keys: &S3Keys) -> bool {
+        self.keys.iter().any(|key| keys.same_as(&key.access_key, &key.secret_key))
+    }
+
+    pub(super) fn into_store_user(self, uid: &S3Uid) -> StoreUser {
+        let mut access_keys: Vec<String> = self.keys.into_iter().map(|key| key.access_key).collect();
+        access_keys.sort_unstable();
+        let quota = self.user_quota.filter(|quota| quota.enabled && quota.max_size >= 0);
+        StoreUser {
+            uid: uid.clone(),
+            display_name: self.display_name,
+            access_keys,
+            suspended: self.suspended != 0,
+            // radosgw writes 0 for "no limit" and -1 for "none".
+            max_buckets: match self.max_buckets {
+                0 => None,
+                limit => Some(u32::try_from(limit.max(0)).unwrap_or(u32::MAX)),
+            },
+            quota: quota.map(|quota| ByteCount::from_i64(quota.max_size)),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct BucketAnswer {
+    bucket: String,
+    #[serde(default)]
+    usage: BTreeMap<String, CategoryUsage>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct CategoryUsage {
+    size: u64,
+    size_actual: u64,
+    num_objects: u64,
+}
+
+impl From<BucketAnswer> for BucketUsage {
+    fn from(answer: BucketAnswer) -> Self {
+        Self {
+            name: answer.bucket,
+            usage: answer.usage.values().map(|category| ByteCount::from_bytes(category.size)).sum(),
+            size_actual: answer.usage.values().map(|category| ByteCount::from_bytes(category.size_actual)).sum(),
+            objects: answer.usage.get("rgw.main").map_or(0, |main| main.num_objects),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct UsageAnswer {
+    #[serde(default)]
+    entries: Vec<UsageOfUser>,
+}
+
+#[derive(Deserialize)]
+struct UsageOfUser {
+    #[serde(default)]
+    buckets: Vec<UsageOfBucket>,
+}
+
+#[derive(Deserialize)]
+struct UsageOfBucket {
+    bucket: String,
+    /// The hour's beginning in seconds since 1970.
+    epoch: i64,
+    #[serde(default)]
+    categories: Vec<UsageOfCategory>,
+}
+
+#[derive(Deserialize)]
+struct UsageOfCategory {
+    category: String,
+    bytes_sent: u64,
+    bytes_received: u64,
+    ops: u64,
+    successful_ops: u64,
+}
+
+impl UsageAnswer {
+    /// The hours in `from..to`, ordered by hour, bucket and category.
+    ///
+    /// radosgw may split one hour of one bucket over several entries (a bucket that changed its owner); they are added.
+    pub(super) fn into_records(self, from: Timestamp, to: Timestamp) -> Vec<UsageRecord> {
+        let mut records = BTreeMap::new();
+        for entry in self.entries.into_iter().flat_map(|user| user.buckets) {
+            let Some(hour) = Timestamp::from_timestamp_secs(entry.epoch) else { continue };
+            if hour < from || hour >= to {
+                continue;
+            }
+            for figures in entry.categories {
+                let key = (hour, entry.bucket.clone(), figures.category.clone());
+                let record = records.entry(key).or_insert_with(|| UsageRecord {
+                    bucket: entry.bucket.clone(),
+                    hour,
+                    category: figures.category,
+                    bytes_in: ByteCount::ZERO,
+                    bytes_out: ByteCount::ZERO,
+                    operations: 0,
+                    successful_operations: 0,
+                });
+                record.bytes_in += ByteCount::from_bytes(figures.bytes_received);
+                record.bytes_out += ByteCount::from_bytes(figures.bytes_sent);
+                record.operations += figures.ops;
+                record.successful_operations += figures.successful_ops;
+            }
+        }
+        records.into_values().collect()
+    }
+}

@@ -1,0 +1,126 @@
+//! The real store: a Ceph cluster, through radosgw's Admin Ops API and S3.
+
+mod admin;
+mod answers;
+mod s3;
+mod sign;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use model::{BucketName, ByteCount, S3Uid, Timestamp};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::{
+    BucketUsage, ListObjects, NewUser, ObjectPage, ObjectStore, S3Keys, StoreError, StoreUser, UsageRecord,
+};
+
+/// Where a radosgw is and who its administrator is. `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct CephConfig {
+    /// The radosgw whose Admin Ops API is used, without `/admin`: `http://127.0.0.1:7480`.
+    pub admin_url: Url,
+    /// The radosgw that answers S3 in path style; often the same.
+    pub s3_url: Url,
+    /// The access key of a user with the caps `users=*;buckets=read;usage=read`.
+    pub admin_access_key: String,
+    /// Its secret key.
+    pub admin_secret_key: SecretString,
+    /// How long one request may take, until its answer is read whole.
+    pub request_timeout: Duration,
+}
+
+/// A Ceph cluster. Cheap to share; holds connection pools for Admin Ops and S3.
+#[derive(Debug)]
+pub struct CephStore {
+    admin: admin::AdminOps,
+    s3: s3::S3,
+}
+
+impl CephStore {
+    /// A store that uses `config`; connects on the first call.
+    ///
+    /// Fails with [`StoreError::Misconfigured`] where an address isn't `http` or `https`.
+    pub fn new(config: CephConfig) -> Result<Self, StoreError> {
+        for (setting, url) in [("admin_url", &config.admin_url), ("s3_url", &config.s3_url)] {
+            if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+                let reason = format!("{setting} must be like http://127.0.0.1:7480, not {}", url.scheme());
+                return Err(StoreError::Misconfigured(reason));
+            }
+        }
+        let s3 = s3::S3::new(&config.s3_url, config.request_timeout);
+        Ok(Self { admin: admin::AdminOps::new(config)?, s3 })
+    }
+}
+
+/// Every error's own words, outermost first: the reason of a network failure stands in the last one.
+fn unavailable(error: &dyn std::error::Error) -> StoreError {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !words.contains(&more) {
+            words = format!("{words}: {more}");
+        }
+        cause = error.source();
+    }
+    StoreError::Unavailable(words)
+}
+
+#[async_trait]
+impl ObjectStore for CephStore {
+    async fn create_user(&self, user: &NewUser) -> Result<(), StoreError> {
+        self.admin.create_user(user).await
+    }
+
+    async fn user(&self, uid: &S3Uid) -> Result<Option<StoreUser>, StoreError> {
+        let Some(user) = self.admin.user(uid).await? else { return Ok(None) };
+        Ok(Some(user.into_store_user(uid)))
+    }
+
+    async fn delete_user(&self, uid: &S3Uid) -> Result<(), StoreError> {
+        self.admin.delete_user(uid).await
+    }
+
+    async fn set_user_quota(&self, uid: &S3Uid, quota: ByteCount) -> Result<(), StoreError> {
+        self.admin.set_user_quota(uid, quota).await
+    }
+
+    async fn create_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
+        self.s3.create_bucket(keys, bucket).await
+    }
+
+    async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
+        self.s3.delete_bucket(keys, bucket).await
+    }
+
+    async fn bucket_usages(&self, uid: &S3Uid) -> Result<Vec<BucketUsage>, StoreError> {
+        self.admin.bucket_usages(uid).await
+    }
+
+    async fn usage(&self, uid: &S3Uid, from: Timestamp, to: Timestamp) -> Result<Vec<UsageRecord>, StoreError> {
+        self.admin.usage(uid, from, to).await
+    }
+
+    async fn put_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str, body: Bytes) -> Result<(), StoreError> {
+        self.s3.put_object(keys, bucket, key, body).await
+    }
+
+    async fn get_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Bytes, StoreError> {
+        self.s3.get_object(keys, bucket, key).await
+    }
+
+    async fn delete_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<(), StoreError> {
+        self.s3.delete_object(keys, bucket, key).await
+    }
+
+    async fn list_objects(&self, keys: &S3Keys, list: &ListObjects) -> Result<ObjectPage, StoreError> {
+        self.s3.list_objects(keys, list).await
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        self.admin.health().await
+    }
+}

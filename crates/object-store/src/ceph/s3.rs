@@ -1,0 +1,172 @@
+//! Buckets and objects over S3, as the user whose keys are passed.
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Builder, Config, Credentials, IdentityCache, Region, RequestChecksumCalculation,
+    ResponseChecksumValidation,
+};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use bytes::Bytes;
+use model::{BucketName, ByteCount, Timestamp};
+use secrecy::ExposeSecret;
+use url::Url;
+
+use super::answers::{Api, failure};
+use super::sign::REGION;
+use super::unavailable;
+use crate::{ListObjects, ObjectPage, ObjectSummary, S3Keys, StoreError};
+
+#[derive(Debug)]
+pub(super) struct S3 {
+    client: Client,
+    request_timeout: Duration,
+}
+
+impl S3 {
+    pub(super) fn new(url: &Url, request_timeout: Duration) -> Self {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .build_https();
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http)
+            .endpoint_url(url.as_str().trim_end_matches('/'))
+            .region(Region::new(REGION))
+            .force_path_style(true)
+            // A bucket whose name ends like one of Amazon's express buckets is an ordinary one here.
+            .disable_s3_express_session_auth(true)
+            // radosgw before 18 doesn't know the checksum trailers that the SDK sends by default.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            // Callers retry, and credentials come with every call.
+            .retry_config(RetryConfig::disabled())
+            .identity_cache(IdentityCache::no_cache())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(request_timeout).build())
+            .build();
+        Self { client: Client::from_conf(config), request_timeout }
+    }
+
+    pub(super) async fn create_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
+        let call = self.client.create_bucket().bucket(bucket.as_str()).customize();
+        match call.config_override(signed_by(keys)).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(from_sdk(&error, &bucket_subject(bucket))),
+        }
+    }
+
+    pub(super) async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
+        let call = self.client.delete_bucket().bucket(bucket.as_str()).customize();
+        let answer = call.config_override(signed_by(keys)).send().await;
+        absent_is_done(answer.map(|_| ()).map_err(|error| from_sdk(&error, &bucket_subject(bucket))))
+    }
+
+    pub(super) async fn put_object(
+        &self,
+        keys: &S3Keys,
+        bucket: &BucketName,
+        key: &str,
+        body: Bytes,
+    ) -> Result<(), StoreError> {
+        let call = self.client.put_object().bucket(bucket.as_str()).key(key).body(ByteStream::from(body)).customize();
+        match call.config_override(signed_by(keys)).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(from_sdk(&error, &bucket_subject(bucket))),
+        }
+    }
+
+    pub(super) async fn get_object(
+        &self,
+        keys: &S3Keys,
+        bucket: &BucketName,
+        key: &str,
+    ) -> Result<Bytes, StoreError> {
+        let call = self.client.get_object().bucket(bucket.as_str()).key(key).customize();
+        let answer = call.config_override(signed_by(keys)).send().await;
+        let object = answer.map_err(|error| from_sdk(&error, &object_subject(bucket, key)))?;
+        // The SDK's own timeout ends where the body begins.
+        match tokio::time::timeout(self.request_timeout, object.body.collect()).await {
+            Ok(Ok(body)) => Ok(body.into_bytes()),
+            Ok(Err(error)) => Err(unavailable(&error)),
+            Err(elapsed) => Err(unavailable(&elapsed)),
+        }
+    }
+
+    pub(super) async fn delete_object(
+        &self,
+        keys: &S3Keys,
+        bucket: &BucketName,
+        key: &str,
+    ) -> Result<(), StoreError> {
+        let call = self.client.delete_object().bucket(bucket.as_str()).key(key).customize();
+        match call.config_override(signed_by(keys)).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(from_sdk(&error, &bucket_subject(bucket))),
+        }
+    }
+
+    pub(super) async fn list_objects(&self, keys: &S3Keys, list: &ListObjects) -> Result<ObjectPage, StoreError> {
+        let call = self
+            .client
+            .list_objects_v2()
+            .bucket(list.bucket.as_str())
+            .set_prefix((!list.prefix.is_empty()).then(|| list.prefix.clone()))
+            .set_continuation_token(list.continuation.clone())
+            .max_keys(i32::try_from(list.max_keys).unwrap_or(i32::MAX))
+            .customize();
+        let answer = call.config_override(signed_by(keys)).send().await;
+        let page = answer.map_err(|error| from_sdk(&error, &bucket_subject(&list.bucket)))?;
+        let objects = page.contents.unwrap_or_default().into_iter().map(|object| ObjectSummary {
+            key: object.key.unwrap_or_default(),
+            size: ByteCount::from_i64(object.size.unwrap_or_default()),
+            last_modified: object.last_modified.and_then(timestamp).unwrap_or_default(),
+        });
+        Ok(ObjectPage { objects: objects.collect(), next: page.next_continuation_token })
+    }
+}
+
+fn signed_by(keys: &S3Keys) -> Builder {
+    let secret_key = keys.secret_key.expose_secret();
+    Config::builder().credentials_provider(Credentials::new(&keys.access_key, secret_key, None, None, "customer"))
+}
+
+fn absent_is_done(answer: Result<(), StoreError>) -> Result<(), StoreError> {
+    match answer {
+        Err(StoreError::NotFound(_)) => Ok(()),
+        answer => answer,
+    }
+}
+
+fn bucket_subject(bucket: &BucketName) -> String {
+    format!("bucket {bucket}")
+}
+
+fn object_subject(bucket: &BucketName, key: &str) -> String {
+    format!("object {bucket}/{key}")
+}
+
+fn timestamp(time: DateTime) -> Option<Timestamp> {
+    Timestamp::from_timestamp(time.secs(), time.subsec_nanos())
+}
+
+fn from_sdk<E>(error: &SdkError<E, HttpResponse>, subject: &str) -> StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(answer) => {
+            let (code, message) = (answer.err().code().unwrap_or(""), answer.err().message().unwrap_or(""));
+            failure(Api::S3, answer.raw().status().as_u16(), code, message, subject)
+        }
+        SdkError::ConstructionFailure(_) => {
+            StoreError::refused("InvalidRequest", format!("S3 has no request for {subject}"))
+        }
+        other => unavailable(other),
+    }
+}

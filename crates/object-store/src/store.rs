@@ -1,0 +1,59 @@
+//! The one interface to the object store.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use model::{BucketName, ByteCount, S3Uid, Timestamp};
+
+use crate::{BucketUsage, ListObjects, NewUser, ObjectPage, S3Keys, StoreError, StoreUser, UsageRecord};
+
+/// An S3 object store with users, quotas and a usage log. Used as `Arc<dyn ObjectStore>`.
+///
+/// Users are managed with the administrator's credentials, buckets and objects as the user whose keys are passed.
+/// A call whose answer got lost can be repeated: see each method for what "already done" means.
+#[async_trait]
+pub trait ObjectStore: Debug + Send + Sync {
+    /// Creates a user with one key pair.
+    ///
+    /// A user who exists is success only where the store shows the very key pair of `user`; another user, or another
+    /// user's access key, is [`StoreError::Conflict`].
+    async fn create_user(&self, user: &NewUser) -> Result<(), StoreError>;
+
+    /// The user, or `None` where there is none.
+    async fn user(&self, uid: &S3Uid) -> Result<Option<StoreUser>, StoreError>;
+
+    /// Deletes a user without buckets. No such user is success; one with buckets is [`StoreError::Refused`].
+    async fn delete_user(&self, uid: &S3Uid) -> Result<(), StoreError>;
+
+    /// Limits what the user stores over all buckets, in sizes as [`crate::quota_size`] counts them.
+    async fn set_user_quota(&self, uid: &S3Uid, quota: ByteCount) -> Result<(), StoreError>;
+
+    /// Creates a bucket of the user. The user's own bucket is success; another's is [`StoreError::Refused`].
+    async fn create_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError>;
+
+    /// Deletes an empty bucket. No such bucket is success; one that isn't empty is [`StoreError::Refused`].
+    async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError>;
+
+    /// What each of the user's buckets holds, ordered by name; empty where there is no such user.
+    async fn bucket_usages(&self, uid: &S3Uid) -> Result<Vec<BucketUsage>, StoreError>;
+
+    /// The user's requests in the hours that begin at `from` or later and before `to`, as far as the store has flushed
+    /// its log; ordered by hour, bucket and category. `from` and `to` are rounded down and up to whole hours.
+    async fn usage(&self, uid: &S3Uid, from: Timestamp, to: Timestamp) -> Result<Vec<UsageRecord>, StoreError>;
+
+    /// Writes an object, replacing what has its key.
+    async fn put_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str, body: Bytes) -> Result<(), StoreError>;
+
+    /// Reads an object whole.
+    async fn get_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Bytes, StoreError>;
+
+    /// Deletes an object. No such object is success.
+    async fn delete_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<(), StoreError>;
+
+    /// One page of a bucket's objects.
+    async fn list_objects(&self, keys: &S3Keys, list: &ListObjects) -> Result<ObjectPage, StoreError>;
+
+    /// Whether the store answers and lets the administrator in.
+    async fn health(&self) -> Result<(), StoreError>;
+}

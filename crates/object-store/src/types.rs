@@ -1,0 +1,178 @@
+//! What goes into the object store's calls and comes out of them.
+
+use std::fmt;
+
+use model::{BucketName, ByteCount, S3Uid, Timestamp};
+use rand::RngExt;
+use secrecy::{ExposeSecret, SecretString};
+
+const ACCESS_KEY_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+const SECRET_KEY_CHARS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const QUOTA_BLOCK_BYTES: u64 = 4096;
+
+/// An S3 key pair. `Debug` shows the access key only.
+#[derive(Clone)]
+pub struct S3Keys {
+    /// The public half: 20 characters of `A-Z` and `0-9` where Purser made it.
+    pub access_key: String,
+    /// The secret half: 40 letters and digits where Purser made it.
+    pub secret_key: SecretString,
+}
+
+impl S3Keys {
+    /// A new, unguessable pair.
+    pub fn generate() -> Self {
+        Self { access_key: random_text(ACCESS_KEY_CHARS, 20), secret_key: random_text(SECRET_KEY_CHARS, 40).into() }
+    }
+
+    /// Whether both halves are the same; the secrets are compared in constant time for their length.
+    pub fn same_as(&self, access_key: &str, secret_key: &str) -> bool {
+        let (ours, theirs) = (self.secret_key.expose_secret().as_bytes(), secret_key.as_bytes());
+        let secrets_differ =
+            ours.len() != theirs.len() || ours.iter().zip(theirs).fold(0, |acc, (a, b)| acc | (a ^ b)) != 0;
+        self.access_key == access_key && !secrets_differ
+    }
+}
+
+fn random_text(alphabet: &[u8], len: usize) -> String {
+    let mut rng = rand::rng();
+    (0..len).map(|_| char::from(alphabet[rng.random_range(0..alphabet.len())])).collect()
+}
+
+impl fmt::Debug for S3Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Keys").field("access_key", &self.access_key).finish_non_exhaustive()
+    }
+}
+
+/// A user to create.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// The user's id, on the store the same as in Purser.
+    pub uid: S3Uid,
+    /// A name for people to read; must not be empty.
+    pub display_name: String,
+    /// The first key pair, chosen by the caller so that a repeated call finds the same one.
+    pub keys: S3Keys,
+    /// How many buckets the user may own; at least 1.
+    pub max_buckets: u32,
+}
+
+/// A user as the store knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreUser {
+    /// The user's id.
+    pub uid: S3Uid,
+    /// The name for people.
+    pub display_name: String,
+    /// All access keys, without their secrets, sorted.
+    pub access_keys: Vec<String>,
+    /// Whether the store refuses the user's S3 requests.
+    pub suspended: bool,
+    /// How many buckets the user may own: `None` is without a limit, 0 is none.
+    pub max_buckets: Option<u32>,
+    /// How much the user may store over all buckets, compared with sizes as [`quota_size`] counts them.
+    pub quota: Option<ByteCount>,
+}
+
+/// What one bucket holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketUsage {
+    /// The bucket's name, as the store writes it.
+    pub name: String,
+    /// The exact sum of the objects' sizes, uploads in parts that aren't completed included. Invoices use this.
+    pub usage: ByteCount,
+    /// The same with every object rounded up to 4 KiB. Quotas use this.
+    pub size_actual: ByteCount,
+    /// How many objects, as the store counts them: each finished part of an uncompleted upload is one.
+    pub objects: u64,
+}
+
+/// What one user did in one hour with one bucket, in one category of requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageRecord {
+    /// The bucket's name. `""` stands for requests without a bucket (listing buckets), `"-"` for some failed ones.
+    pub bucket: String,
+    /// The beginning of the hour; its figures grow until it is over and the store has flushed its log.
+    pub hour: Timestamp,
+    /// The kind of request, as the store calls it: `put_obj`, `get_obj`, `list_bucket`.
+    pub category: String,
+    /// Bytes that the store received from the customer.
+    pub bytes_in: ByteCount,
+    /// Bytes that the store sent to the customer.
+    pub bytes_out: ByteCount,
+    /// Requests.
+    pub operations: u64,
+    /// Those of them that succeeded.
+    pub successful_operations: u64,
+}
+
+/// Which objects of a bucket to list.
+#[derive(Debug, Clone)]
+pub struct ListObjects {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// Only keys that begin so; empty for all.
+    pub prefix: String,
+    /// Where to go on: the [`ObjectPage::next`] of the page before.
+    pub continuation: Option<String>,
+    /// How many objects at most: 1 to 1,000; the store lowers what is more.
+    pub max_keys: u32,
+}
+
+/// One page of a bucket's objects, in the order of their keys' bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectPage {
+    /// The objects.
+    pub objects: Vec<ObjectSummary>,
+    /// How to ask for the next page; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// An object as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectSummary {
+    /// The key.
+    pub key: String,
+    /// The exact size.
+    pub size: ByteCount,
+    /// When it was written.
+    pub last_modified: Timestamp,
+}
+
+/// How much of a quota an object of `size` takes: rounded up to 4 KiB.
+pub const fn quota_size(size: ByteCount) -> ByteCount {
+    ByteCount::from_bytes(size.bytes().div_ceil(QUOTA_BLOCK_BYTES).saturating_mul(QUOTA_BLOCK_BYTES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_keys_have_the_usual_form_and_differ() {
+        let (keys, other) = (S3Keys::generate(), S3Keys::generate());
+        assert_eq!(keys.access_key.len(), 20);
+        assert!(keys.access_key.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()));
+        assert_eq!(keys.secret_key.expose_secret().len(), 40);
+        assert!(keys.secret_key.expose_secret().bytes().all(|b| b.is_ascii_alphanumeric()));
+        assert!(keys.same_as(&keys.access_key, keys.secret_key.expose_secret()));
+        assert!(!keys.same_as(&keys.access_key, other.secret_key.expose_secret()));
+        assert!(!keys.same_as(&other.access_key, keys.secret_key.expose_secret()));
+    }
+
+    #[test]
+    fn debug_output_hides_the_secret() {
+        let keys = S3Keys::generate();
+        let shown = format!("{keys:?}");
+        assert!(shown.contains(&keys.access_key));
+        assert!(!shown.contains(keys.secret_key.expose_secret()));
+    }
+
+    #[test]
+    fn quotas_count_blocks_of_4_kib() {
+        for (size, counted) in [(0, 0), (1, 4096), (4096, 4096), (4097, 8192)] {
+            assert_eq!(quota_size(ByteCount::from_bytes(size)).bytes(), counted, "{size}");
+        }
+    }
+}
