@@ -24,4 +24,4 @@ pub use event::{
 };
 pub use outgoing::Envelope;
 pub use reply::{Refusal, Reply};
-pub use request::{CallerAddress, CommandKey, Request, RequestError, is_answerable};
+pub use request::{CallerAddress, CommandKey, Request, RequestError, Scope, is_answerable};

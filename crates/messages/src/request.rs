@@ -1,6 +1,6 @@
 //! A decoded request: who asks for what, under which id, and where the answer goes.
 
-use model::{Principal, Timestamp};
+use model::{CustomerId, Principal, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -117,6 +117,37 @@ impl Request {
         // serde_json's maps are sorted by key, and the typed parameters know no aliases and no encodings.
         let canonical = serde_json::json!([self.action, serde_json::to_value(parameters).unwrap_or_default()]);
         Sha256::digest(canonical.to_string()).to_vec()
+    }
+}
+
+/// Whose accounts a request may touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// This customer's only.
+    Customer(CustomerId),
+    /// Anybody's: an administrator who named no customer.
+    Anyone,
+}
+
+impl Scope {
+    /// The scope of a caller who sent the parameter `id`, or didn't. A customer may send their own only.
+    pub fn of(principal: Principal, id: Option<CustomerId>) -> Result<Self, Refusal> {
+        match (principal, id) {
+            (Principal::Customer(own), Some(id)) if id != own => {
+                Err(Refusal::new("id is for administrators; leave it out, or send your own customer id"))
+            }
+            (Principal::Customer(own), _) => Ok(Self::Customer(own)),
+            (Principal::Admin(_), Some(id)) => Ok(Self::Customer(id)),
+            (Principal::Admin(_), None) => Ok(Self::Anyone),
+        }
+    }
+
+    /// The customer, where it is one.
+    pub fn customer_id(self) -> Option<CustomerId> {
+        match self {
+            Self::Customer(id) => Some(id),
+            Self::Anyone => None,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{SubsecRound, TimeDelta, Utc};
+use chrono::{Datelike, NaiveTime, SubsecRound, TimeDelta, Utc};
 
 use crate::Timestamp;
 
@@ -11,6 +11,11 @@ use crate::Timestamp;
 pub trait Clock: Debug + Send + Sync {
     /// The present moment in UTC, to the microsecond (what PostgreSQL keeps).
     fn now(&self) -> Timestamp;
+}
+
+/// The first moment of the month (UTC) in which `moment` lies.
+pub fn month_start(moment: Timestamp) -> Timestamp {
+    moment.date_naive().with_day(1).unwrap_or_default().and_time(NaiveTime::MIN).and_utc()
 }
 
 /// The machine's clock.

@@ -10,7 +10,7 @@ mod names;
 mod principal;
 
 pub use bytes::ByteCount;
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, SystemClock, month_start};
 pub use ids::{CustomerId, InvalidId, OrderId, PlanId, S3Uid, ServiceId};
 pub use money::{Currency, Money, MoneyError};
 pub use names::{BucketName, InvalidBucketName, InvalidLocation, Location};

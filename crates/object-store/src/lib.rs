@@ -9,11 +9,13 @@
 pub mod ceph;
 mod error;
 pub mod faulty;
-pub mod memory;
+pub mod locations;
+mod memory;
 mod store;
 mod types;
 
 pub use error::StoreError;
+pub use locations::{LocationStore, Locations};
 pub use store::ObjectStore;
 pub use types::{
     BucketUsage, ListObjects, NewUser, ObjectPage, ObjectSummary, S3Keys, StoreUser, UsageRecord, quota_size,

@@ -3,7 +3,6 @@ CREATE TABLE provisioner.accounts (
     customer_id bigint NOT NULL,
     order_id uuid NOT NULL UNIQUE,
     location text NOT NULL,
-    -- released: taken back after a failed order; the name is never used again.
     state text NOT NULL CHECK (state IN ('active', 'released')),
     quota_bytes bigint NOT NULL,
     access_key text NOT NULL,
@@ -13,6 +12,12 @@ CREATE TABLE provisioner.accounts (
     released_at timestamptz
 );
 CREATE INDEX accounts_customer_id ON provisioner.accounts (customer_id) WHERE state = 'active';
+
+-- Failed orders: their accounts were taken back, or must never be made.
+CREATE TABLE provisioner.released_orders (
+    order_id uuid PRIMARY KEY,
+    released_at timestamptz NOT NULL
+);
 
 CREATE TABLE provisioner.buckets (
     location text NOT NULL,

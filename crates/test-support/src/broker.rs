@@ -34,7 +34,7 @@ impl Permissions<'_> {
     pub const ALL: Self = Self { configure: ".*", write: ".*", read: ".*" };
 }
 
-/// A queue; the counts lag behind by about a second and are `None` until the broker has counted for the first time.
+/// A queue; the counts lag behind by a second or two and are `None` until the broker has counted for the first time.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Queue {
     /// Its name.
@@ -135,11 +135,16 @@ impl Management {
         Ok(self.get::<Queue>(&["queues", vhost, queue]).await?.messages)
     }
 
-    /// All connections, also to other virtual hosts; a new one appears after about a second.
+    /// All connections, also to other virtual hosts; a new one appears after a second or two.
     pub async fn connections(&self) -> Result<Vec<Connection>> {
         // Until its first report a connection is listed without its user.
         let listed: Vec<Value> = self.get(&["connections"]).await?;
         Ok(listed.into_iter().filter_map(|connection| serde_json::from_value(connection).ok()).collect())
+    }
+
+    /// The connections of a user; a new one appears at once.
+    pub async fn connections_of(&self, user: &str) -> Result<Vec<Connection>> {
+        self.get(&["connections", "username", user]).await
     }
 
     /// Closes one connection, as an operator would: the client is told. Nothing where it is gone.
@@ -147,7 +152,7 @@ impl Management {
         self.delete(&["connections", name]).await
     }
 
-    /// Closes all connections of a user, also those too young to be listed by [`Management::connections`].
+    /// Closes all connections of a user, as an operator would.
     pub async fn close_connections_of(&self, user: &str) -> Result<()> {
         self.delete(&["connections", "username", user]).await
     }

@@ -13,9 +13,7 @@ use model::{BucketName, ByteCount, S3Uid, Timestamp};
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{
-    BucketUsage, ListObjects, NewUser, ObjectPage, ObjectStore, S3Keys, StoreError, StoreUser, UsageRecord,
-};
+use crate::{BucketUsage, ListObjects, NewUser, ObjectPage, ObjectStore, S3Keys, StoreError, StoreUser, UsageRecord};
 
 /// Where a radosgw is and who its administrator is. `Debug` shows no secret.
 #[derive(Debug, Clone)]

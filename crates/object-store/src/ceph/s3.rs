@@ -81,12 +81,7 @@ impl S3 {
         }
     }
 
-    pub(super) async fn get_object(
-        &self,
-        keys: &S3Keys,
-        bucket: &BucketName,
-        key: &str,
-    ) -> Result<Bytes, StoreError> {
+    pub(super) async fn get_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Bytes, StoreError> {
         let call = self.client.get_object().bucket(bucket.as_str()).key(key).customize();
         let answer = call.config_override(signed_by(keys)).send().await;
         let object = answer.map_err(|error| from_sdk(&error, &object_subject(bucket, key)))?;
@@ -98,12 +93,7 @@ impl S3 {
         }
     }
 
-    pub(super) async fn delete_object(
-        &self,
-        keys: &S3Keys,
-        bucket: &BucketName,
-        key: &str,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn delete_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<(), StoreError> {
         let call = self.client.delete_object().bucket(bucket.as_str()).key(key).customize();
         match call.config_override(signed_by(keys)).send().await {
             Ok(_) => Ok(()),

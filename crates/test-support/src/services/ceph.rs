@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::ceph_config;
 use super::packages::find_program;
-use super::process::{self, http_status, isolated, log_tail, make_dir, run, running, write_private};
+use super::process::{self, http_status, isolated, make_dir, run, running, wait_for, write_private};
 use super::progress::Progress;
 use super::settings::{Layout, Settings};
 
@@ -39,14 +39,16 @@ impl Ceph {
         }
         if self.objects_are_lost() {
             progress.say("Ceph: the OSD was killed and its memory is gone; making a new cluster");
-            self.stop(progress)?;
+            // Without the OSD the others wouldn't end in an orderly way, and nothing of theirs is kept.
+            for pid in DAEMONS.iter().filter_map(|daemon| self.daemon(daemon)) {
+                process::stop(pid, Signal::SIGKILL, "Ceph", progress)?;
+            }
             fs::remove_dir_all(&self.dir).with_context(|| format!("removing {}", self.dir.display()))?;
         }
         for name in ["", "run", "log", "mon", "osd", "crash"] {
             make_dir(&self.dir.join(name), None, 0o755)?;
         }
-        let result = self.start_daemons(settings, progress);
-        result.with_context(|| format!("see the logs in {}", self.dir.join("log").display()))
+        self.start_daemons(settings, progress)
     }
 
     /// Stops the daemons in the reverse order.
@@ -78,7 +80,7 @@ impl Ceph {
             run(self.command("radosgw", "rgw.out", &["-n", "client.rgw"])?, "radosgw", &self.log("rgw.out"))?;
         }
         let ready = || Ok(self.daemon("client").is_some() && answers(settings));
-        progress.wait_until("radosgw", START_LIMIT, ready).with_context(|| log_tail(&self.log("client.log")))
+        wait_for(progress, "radosgw", START_LIMIT, &self.log("client.log"), ready)
     }
 
     fn start_monitor(&self, fsid: &str, settings: &Settings, progress: &Progress) -> Result<()> {
@@ -99,7 +101,7 @@ impl Ceph {
             run(self.command("ceph-mon", "mon.out", &["-i", "a"])?, "Ceph's monitor", &log)?;
         }
         let up = || Ok(self.ask(&["mon", "stat"])?.is_some());
-        progress.wait_until("Ceph's monitor", START_LIMIT, up).with_context(|| log_tail(&self.log("mon.log")))
+        wait_for(progress, "Ceph's monitor", START_LIMIT, &self.log("mon.log"), up)
     }
 
     fn start_osd(&self, progress: &Progress) -> Result<()> {
@@ -118,7 +120,7 @@ impl Ceph {
             run(self.command("ceph-osd", "osd.out", &["-i", "0"])?, "Ceph's OSD", &log)?;
         }
         let up = || Ok(self.ask(&["osd", "stat"])?.is_some_and(|stat| stat.contains(" 1 up")));
-        progress.wait_until("Ceph's OSD", START_LIMIT, up).with_context(|| log_tail(&self.log("osd.log")))
+        wait_for(progress, "Ceph's OSD", START_LIMIT, &self.log("osd.log"), up)
     }
 
     /// Makes the user with which we administer radosgw.

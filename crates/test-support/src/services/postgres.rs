@@ -10,12 +10,13 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::packages::find_program;
-use super::process::{self, isolated, log_tail, make_dir, run, running, write_private};
+use super::process::{self, isolated, make_dir, run, running, wait_for, write_private};
 use super::progress::Progress;
 use super::settings::{Layout, Settings};
 
 const USER: Option<&str> = Some("postgres");
 const START_LIMIT: Duration = Duration::from_secs(90);
+const CRASH_LIMIT: Duration = Duration::from_secs(20);
 
 /// Where one cluster's files are.
 pub(super) struct Cluster {
@@ -34,10 +35,10 @@ impl Cluster {
             if !self.data().exists() {
                 self.init(settings)?;
             }
-            self.start_server(settings)?;
+            self.start_server(settings, progress)?;
         }
         let ready = || self.answers(settings);
-        progress.wait_until("PostgreSQL", START_LIMIT, ready).with_context(|| log_tail(&self.server_log()))
+        wait_for(progress, "PostgreSQL", START_LIMIT, &self.server_log(), ready)
     }
 
     /// Stops the server; open connections are cut.
@@ -50,7 +51,7 @@ impl Cluster {
 
     /// The process id of the server, where it runs.
     pub(super) fn server(&self) -> Option<Pid> {
-        running(&self.data().join("postmaster.pid"), &self.data().to_string_lossy())
+        running(&self.pid_file(), &self.data().to_string_lossy())
     }
 
     /// The superuser's address over TCP.
@@ -66,6 +67,10 @@ impl Cluster {
 
     fn data(&self) -> PathBuf {
         self.dir.join("data")
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.data().join("postmaster.pid")
     }
 
     /// The output of initdb and `pg_ctl`.
@@ -108,11 +113,17 @@ impl Cluster {
     }
 
     /// `pg_ctl` gives the server a session of its own and waits for it.
-    fn start_server(&self, settings: &Settings) -> Result<()> {
-        let mut pg_ctl = isolated(&find_program("pg_ctl")?, USER, &self.dir, &self.tools_log())?;
-        pg_ctl.arg("-D").arg(self.data()).arg("-l").arg(self.server_log());
-        pg_ctl.args(["-w", "-t", &START_LIMIT.as_secs().to_string(), "start"]);
-        run(pg_ctl, &format!("starting PostgreSQL on port {}", settings.postgres_port()), &self.tools_log())
+    fn start_server(&self, settings: &Settings, progress: &Progress) -> Result<()> {
+        // After a crash the server's old children hold its shared memory for a moment, and a start fails.
+        let limit = if self.pid_file().exists() { CRASH_LIMIT } else { Duration::ZERO };
+        let started = || {
+            let mut pg_ctl = isolated(&find_program("pg_ctl")?, USER, &self.dir, &self.tools_log())?;
+            pg_ctl.arg("-D").arg(self.data()).arg("-l").arg(self.server_log());
+            pg_ctl.args(["-w", "-t", &START_LIMIT.as_secs().to_string(), "start"]);
+            Ok(pg_ctl.status().context("running pg_ctl")?.success())
+        };
+        let what = format!("PostgreSQL to start on port {}", settings.postgres_port());
+        wait_for(progress, &what, limit, &self.server_log(), started)
     }
 
     fn answers(&self, settings: &Settings) -> Result<bool> {

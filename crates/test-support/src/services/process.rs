@@ -93,6 +93,20 @@ pub(super) fn log_tail(log: &Path) -> String {
     format!("the end of {}:\n  {}", log.display(), tail.join("\n  "))
 }
 
+/// [`Progress::wait_until`]; a failure other than an interruption shows the end of `log`.
+pub(super) fn wait_for(
+    progress: &Progress,
+    what: &str,
+    limit: Duration,
+    log: &Path,
+    condition: impl FnMut() -> Result<bool>,
+) -> Result<()> {
+    progress.wait_until(what, limit, condition).or_else(|error| {
+        progress.check_interrupted()?;
+        bail!("{error:#}; {}", log_tail(log))
+    })
+}
+
 /// The account to run as: `user` when we are root (these programs refuse root), else none.
 fn owner(user: Option<&str>) -> Result<Option<User>> {
     let Some(name) = user.filter(|_| Uid::effective().is_root()) else { return Ok(None) };

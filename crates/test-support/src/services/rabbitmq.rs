@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::packages::find_program;
-use super::process::{self, http_status, isolated, listens, log_tail, make_dir, probe, running, write_private};
+use super::process::{self, http_status, isolated, listens, make_dir, probe, running, wait_for, write_private};
 use super::progress::Progress;
 use super::settings::{Layout, Settings};
 
@@ -35,20 +35,33 @@ impl Broker {
 
     /// Starts what doesn't run yet and waits until clients can log in.
     pub(super) fn start(&self, settings: &Settings, progress: &Progress) -> Result<()> {
-        if self.broker().is_none() {
-            make_dir(&self.dir, USER, 0o755)?;
-            self.write_files(settings)?;
-            self.start_epmd(settings.epmd_port(), progress)?;
-            self.start_broker(settings)?;
-        }
-        let log = self.dir.join("server.log");
+        let mut launched = self.launch(settings, progress)?;
         let ready = || {
-            if self.broker().or_else(|| self.launcher()).is_none() {
-                bail!("RabbitMQ ended while it started");
+            if self.broker().is_some() {
+                return Ok(answers(settings));
             }
-            Ok(self.broker().is_some() && answers(settings))
+            if self.launcher().is_none() {
+                if launched {
+                    bail!("RabbitMQ ended while it started");
+                }
+                // The one that seemed to run was about to end.
+                launched = self.launch(settings, progress)?;
+            }
+            Ok(false)
         };
-        progress.wait_until("RabbitMQ", START_LIMIT, ready).with_context(|| log_tail(&log))
+        wait_for(progress, "RabbitMQ", START_LIMIT, &self.dir.join("server.log"), ready)
+    }
+
+    /// Starts epmd and the broker; false: the broker, or the script that starts it, runs already.
+    fn launch(&self, settings: &Settings, progress: &Progress) -> Result<bool> {
+        if self.broker().or_else(|| self.launcher()).is_some() {
+            return Ok(false);
+        }
+        make_dir(&self.dir, USER, 0o755)?;
+        self.write_files(settings)?;
+        self.start_epmd(settings.epmd_port(), progress)?;
+        self.start_broker(settings)?;
+        Ok(true)
     }
 
     /// Stops the broker, then its epmd.
@@ -93,6 +106,9 @@ impl Broker {
              default_pass = {password}\n\
              default_user_tags.administrator = true\n\
              collect_statistics_interval = 1000\n\
+             management.sample_retention_policies.global.minute = 1\n\
+             management.sample_retention_policies.basic.minute = 1\n\
+             management.sample_retention_policies.detailed.minute = 1\n\
              disk_free_limit.absolute = 200MB\n\
              log.file.level = info\n",
             amqp = settings.amqp_port(),
@@ -118,14 +134,10 @@ impl Broker {
         epmd.arg(find_program("epmd")?).args(["-port", &port.to_string(), "-address", "127.0.0.1"]);
         let child = epmd.spawn().context("starting epmd")?;
         write_private(&self.dir.join("epmd.pid"), None, 0o644, &child.id().to_string())?;
-        progress.wait_until("epmd", Duration::from_secs(20), || Ok(listens(port))).with_context(|| log_tail(&log))
+        wait_for(progress, "epmd", Duration::from_secs(20), &log, || Ok(listens(port)))
     }
 
-    /// Starts the script that starts the broker, unless an interrupted start has left it running.
     fn start_broker(&self, settings: &Settings) -> Result<()> {
-        if self.launcher().is_some() {
-            return Ok(());
-        }
         let path = |name: &str| self.dir.join(name);
         let mut server = isolated(&find_program("setsid")?, USER, &self.dir, &path("server.log"))?;
         server

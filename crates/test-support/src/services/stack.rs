@@ -60,7 +60,8 @@ impl Stack {
     /// Services named in the environment are left alone. What runs already is found again, also after an interruption.
     pub fn up(&self, progress: &Progress) -> Result<Services> {
         let external = External::from_env(|name| env::var(name).ok())?;
-        let services = self.up_some(&external.private(), progress)?;
+        let _lock = self.lock(progress)?;
+        let services = self.start_all(&external.private(), progress)?;
         let services = external.overlay(services);
         write_private(&self.services_file(), None, 0o600, &serde_json::to_string_pretty(&services)?)?;
         Ok(services)
@@ -71,6 +72,11 @@ impl Stack {
     /// The addresses of the others are those that they would have.
     pub fn up_some(&self, wanted: &[Service], progress: &Progress) -> Result<Services> {
         let _lock = self.lock(progress)?;
+        self.start_all(wanted, progress)
+    }
+
+    /// Installs and starts; the caller holds the lock.
+    fn start_all(&self, wanted: &[Service], progress: &Progress) -> Result<Services> {
         let settings = Settings::load_or_make(&self.layout)?;
         packages::install(&packages::missing(wanted), &self.layout.dev_dir.join("apt.log"), progress)?;
         progress.check_interrupted()?;

@@ -1,0 +1,209 @@
+//! The consume loop: bounded concurrency, rebuilt after any loss, finished in order at shutdown.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
+use lapin::Channel;
+use lapin::Consumer;
+use lapin::message::Delivery as RawDelivery;
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use messages::{Delivery, Outcome, ParkReason, Refusal, Reply, RetryKind};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::backoff::Backoff;
+use crate::connection::{Bus, BusError};
+use crate::inbound::{self, Inbound};
+use crate::message::short;
+use crate::outcome::Settler;
+use crate::topology::Topology;
+
+const BODY_BYTES_MAX: usize = 1_048_576;
+
+/// Decides what becomes of a delivery; it neither acknowledges nor publishes. A panic counts as a failed attempt.
+pub type Handler = Arc<dyn Fn(Delivery) -> BoxFuture<'static, Outcome> + Send + Sync>;
+
+/// How stubbornly a message is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// How often a message may fail: at that failure it is parked. 0 and 1 mean that nothing is tried twice.
+    pub max_attempts: u32,
+}
+
+/// What to consume, and how.
+#[derive(Debug, Clone)]
+pub struct ConsumerConfig {
+    /// A queue of [`Topology`] that belongs to a role: `s3.billing`, `s3.billing.queries`, …
+    pub queue: String,
+    /// How many deliveries the broker sends ahead.
+    pub prefetch: u16,
+    /// How many are handled at the same time; at most `prefetch`.
+    pub concurrency: u16,
+    /// How stubbornly a message is tried.
+    pub retry: RetryPolicy,
+    /// The broker users of Purser's roles: what a message carries about its earlier life counts from them only.
+    pub own_users: Vec<String>,
+}
+
+/// A configuration that can't work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConsumeError(String);
+
+impl Bus {
+    /// Feeds `handler` from a queue until `shutdown` is cancelled or the bus is closed, whatever happens to the
+    /// connection or the queue meanwhile. Then it takes nothing new, finishes what is in hand, and returns.
+    pub async fn consume(
+        &self,
+        config: ConsumerConfig,
+        handler: Handler,
+        shutdown: CancellationToken,
+    ) -> Result<(), ConsumeError> {
+        let ConsumerConfig { queue, prefetch, concurrency, retry, own_users } = config;
+        if concurrency == 0 || concurrency > prefetch {
+            return Err(ConsumeError(format!(
+                "the concurrency on {queue} must be between 1 and the prefetch ({prefetch}), not {concurrency}"
+            )));
+        }
+        let role = Topology::role_of(&queue)
+            .ok_or_else(|| ConsumeError(format!("{queue:?} must be a role's queue, such as s3.billing")))?;
+        short("the queue's name", &queue).map_err(|error| ConsumeError(error.to_string()))?;
+        let bus = self.clone();
+        let settler = Settler { publisher: bus.publisher(), bus, queue, role, retry, shutdown: shutdown.clone() };
+        let worker = Worker {
+            handler,
+            own_users,
+            settler: Arc::new(settler),
+            permits: Arc::new(Semaphore::new(concurrency.into())),
+            tasks: TaskTracker::new(),
+        };
+        worker.run(self, prefetch, &shutdown).await;
+        worker.tasks.close();
+        worker.tasks.wait().await;
+        Ok(())
+    }
+}
+
+/// Why one consumer ended.
+enum End {
+    Shutdown,
+    Lost(String),
+}
+
+#[derive(Clone)]
+struct Worker {
+    handler: Handler,
+    own_users: Vec<String>,
+    settler: Arc<Settler>,
+    permits: Arc<Semaphore>,
+    tasks: TaskTracker,
+}
+
+impl Worker {
+    async fn run(&self, bus: &Bus, prefetch: u16, shutdown: &CancellationToken) {
+        let mut backoff = Backoff::default();
+        loop {
+            let opened = tokio::select! {
+                () = shutdown.cancelled() => return,
+                opened = self.open(bus, prefetch) => opened,
+            };
+            let reason = match opened {
+                Ok((channel, consumer)) => match self.feed(&channel, consumer, &mut backoff, shutdown).await {
+                    End::Shutdown => return,
+                    End::Lost(reason) => reason,
+                },
+                Err(BusError::Closed) => return,
+                Err(error) => error.to_string(),
+            };
+            tracing::warn!(queue = self.settler.queue, reason, "lost the consumer; making a new one");
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(backoff.next_wait()) => {}
+            }
+        }
+    }
+
+    async fn open(&self, bus: &Bus, prefetch: u16) -> Result<(Channel, Consumer), BusError> {
+        let refused = |error: lapin::Error| BusError::Channel(error.to_string());
+        let channel = bus.open_channel().await?;
+        channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(refused)?;
+        let (queue, options) = (self.settler.queue.as_str().into(), BasicConsumeOptions::default());
+        let consumer =
+            channel.basic_consume(queue, "".into(), options, FieldTable::default()).await.map_err(refused)?;
+        Ok((channel, consumer))
+    }
+
+    async fn feed(
+        &self,
+        channel: &Channel,
+        mut consumer: Consumer,
+        backoff: &mut Backoff,
+        shutdown: &CancellationToken,
+    ) -> End {
+        loop {
+            let permit = tokio::select! {
+                () = shutdown.cancelled() => None,
+                permit = Arc::clone(&self.permits).acquire_owned() => permit.ok(),
+            };
+            let Some(permit) = permit else { break };
+            let next = tokio::select! {
+                () = shutdown.cancelled() => break,
+                next = consumer.next() => next,
+            };
+            let raw = match next {
+                Some(Ok(raw)) => raw,
+                Some(Err(error)) => return End::Lost(error.to_string()),
+                None => return End::Lost("the broker ended it: its queue was deleted or moved".to_owned()),
+            };
+            backoff.reset();
+            // The channel lives until its last delivery is acknowledged.
+            let (worker, channel) = (self.clone(), channel.clone());
+            self.tasks.spawn(async move {
+                worker.handle(raw).await;
+                drop((channel, permit));
+            });
+        }
+        if let Err(error) = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await {
+            tracing::debug!(queue = self.settler.queue, %error, "the consumer is gone already");
+        }
+        End::Shutdown
+    }
+
+    async fn handle(&self, raw: RawDelivery) {
+        let too_large = (raw.data.len() > BODY_BYTES_MAX)
+            .then(|| format!("the body has {} bytes; the limit is {BODY_BYTES_MAX}", raw.data.len()));
+        let body = if too_large.is_some() { Vec::new() } else { raw.data.clone() };
+        let mut inbound = inbound::read(&self.settler.queue, &raw.properties, body, &self.own_users);
+        let span = tracing::info_span!(
+            "delivery",
+            queue = self.settler.queue,
+            message_type = inbound.delivery.message_type,
+            message_id = inbound.delivery.message_id,
+            traceparent = inbound.delivery.traceparent,
+        );
+        let outcome = match inbound.defect.take().or(too_large) {
+            Some(defect) => undecodable(defect),
+            None => self.ask_handler(&inbound).instrument(span.clone()).await,
+        };
+        self.settler.settle(&raw, &inbound, outcome).instrument(span).await;
+    }
+
+    async fn ask_handler(&self, inbound: &Inbound) -> Outcome {
+        let delivery = inbound.delivery.clone();
+        let handled = AssertUnwindSafe(async { (self.handler)(delivery).await }).catch_unwind().await;
+        handled.unwrap_or_else(|_| {
+            tracing::error!("the handler panicked");
+            Outcome::Retry { kind: RetryKind::Failed, error: "the handler panicked".to_owned() }
+        })
+    }
+}
+
+fn undecodable(defect: String) -> Outcome {
+    let reply = Some(Reply::refused(&Refusal::new(defect.clone())));
+    Outcome::Park { reason: ParkReason::Undecodable, detail: defect, reply }
+}

@@ -1,0 +1,420 @@
+//! THE table of what exists on the broker: exchanges, queues, bindings and policies, as data.
+//!
+//! What correctness depends on (queue type, dead-letter target, TTL) is a queue argument; mere limits are policies,
+//! because a queue's arguments can't be changed later.
+
+use std::collections::BTreeMap;
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use messages::{ACTIONS, ActionKind, RoleName};
+use serde_json::{Value, json};
+
+use crate::connection::Bus;
+
+/// The roles that take messages from queues.
+pub const WORKER_ROLES: [RoleName; 3] = [RoleName::Provisioner, RoleName::Metering, RoleName::Billing];
+
+/// Which events a role wants.
+pub const EVENT_BINDINGS: &[(RoleName, &str)] = &[
+    (RoleName::Billing, "account.provisioned"),
+    (RoleName::Billing, "account.provision_failed"),
+    (RoleName::Billing, "account.released"),
+    (RoleName::Metering, "account.provisioned"),
+    (RoleName::Metering, "account.released"),
+    (RoleName::Metering, "bucket.created"),
+];
+
+/// A wait before a message comes back to its queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryDelay {
+    /// The last part of the retry queue's name.
+    pub name: &'static str,
+    /// The wait.
+    pub wait_ms: u32,
+}
+
+/// The waits there are retry queues for, shortest first.
+pub const RETRY_DELAYS: [RetryDelay; 6] = [
+    RetryDelay { name: "100ms", wait_ms: 100 },
+    RetryDelay { name: "1s", wait_ms: 1_000 },
+    RetryDelay { name: "5s", wait_ms: 5_000 },
+    RetryDelay { name: "30s", wait_ms: 30_000 },
+    RetryDelay { name: "2m", wait_ms: 120_000 },
+    RetryDelay { name: "10m", wait_ms: 600_000 },
+];
+
+/// How long a query waits for a worker.
+const QUERY_TTL_MS: i64 = 30_000;
+/// How often a message is delivered again after crashes before the broker parks it.
+const DELIVERY_LIMIT: i64 = 20;
+const HISTORY_MAX_AGE: &str = "365D";
+const PARKED: &str = "s3.parked";
+
+/// How an exchange routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExchangeKind {
+    /// By the exact routing key.
+    Direct,
+    /// By a pattern over the routing key's words.
+    Topic,
+}
+
+impl ExchangeKind {
+    /// The name in AMQP.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Topic => "topic",
+        }
+    }
+}
+
+/// A durable exchange without an alternate one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// Its name.
+    pub name: &'static str,
+    /// How it routes.
+    pub kind: ExchangeKind,
+}
+
+/// What a queue is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueKind {
+    /// Replicated; for everything that must not be lost.
+    Quorum,
+    /// Fast; for what nobody misses.
+    Classic,
+    /// A log that can be read again.
+    Stream,
+}
+
+impl QueueKind {
+    /// The value of the argument `x-queue-type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Quorum => "quorum",
+            Self::Classic => "classic",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// The value of a queue's argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Argument {
+    /// A text.
+    Text(String),
+    /// A number.
+    Number(i64),
+}
+
+impl Argument {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Text(text) => json!(text),
+            Self::Number(number) => json!(number),
+        }
+    }
+
+    fn to_amqp(&self) -> AMQPValue {
+        match self {
+            Self::Text(text) => AMQPValue::LongString(text.as_str().into()),
+            Self::Number(number) => AMQPValue::LongLongInt(*number),
+        }
+    }
+}
+
+/// A durable queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// What it is made of; also in `arguments`.
+    pub kind: QueueKind,
+    /// All its arguments.
+    pub arguments: BTreeMap<&'static str, Argument>,
+}
+
+impl Queue {
+    fn new(name: impl Into<String>, kind: QueueKind) -> Self {
+        let queue = Self { name: name.into(), kind, arguments: BTreeMap::new() };
+        queue.text("x-queue-type", kind.as_str())
+    }
+
+    fn text(mut self, name: &'static str, value: &str) -> Self {
+        self.arguments.insert(name, Argument::Text(value.to_owned()));
+        self
+    }
+
+    fn number(mut self, name: &'static str, value: i64) -> Self {
+        self.arguments.insert(name, Argument::Number(value));
+        self
+    }
+
+    /// Dead-letters without loss; that needs the overflow behaviour too.
+    fn dead_letter(self, exchange: &str, routing_key: &str) -> Self {
+        self.text("x-dead-letter-exchange", exchange)
+            .text("x-dead-letter-routing-key", routing_key)
+            .text("x-dead-letter-strategy", "at-least-once")
+            .text("x-overflow", "reject-publish")
+    }
+}
+
+/// From an exchange to a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The exchange.
+    pub exchange: &'static str,
+    /// The routing key or pattern.
+    pub routing_key: String,
+    /// The queue.
+    pub queue: String,
+}
+
+/// A limit on all queues whose names match; an operator may change it at any time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Its name.
+    pub name: &'static str,
+    /// A regular expression over queue names.
+    pub pattern: &'static str,
+    /// The limits.
+    pub definition: BTreeMap<&'static str, Argument>,
+}
+
+/// Everything on the broker that Purser needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topology {
+    /// The exchanges.
+    pub exchanges: Vec<Exchange>,
+    /// The queues.
+    pub queues: Vec<Queue>,
+    /// The bindings.
+    pub bindings: Vec<Binding>,
+    /// The policies.
+    pub policies: Vec<Policy>,
+}
+
+/// Why the broker doesn't have, or didn't take, the topology.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {reason}")]
+pub struct TopologyError {
+    /// What was declared or looked for, such as `queue "s3.billing"`.
+    pub what: String,
+    /// The broker's answer.
+    pub reason: String,
+}
+
+impl Topology {
+    /// The table.
+    pub fn purser() -> Self {
+        let mut topology =
+            Self { exchanges: exchanges(), queues: Vec::new(), bindings: Vec::new(), policies: policies() };
+        for role in WORKER_ROLES {
+            topology.add_role(role);
+        }
+        topology.add_work_queue("s3.metering.rgw", RoleName::Metering);
+        topology.bind("s3.rgw", "#", "s3.metering.rgw");
+        topology.queues.push(Queue::new("s3.history", QueueKind::Stream).text("x-max-age", HISTORY_MAX_AGE));
+        topology.bind("s3.events", "#", "s3.history");
+        topology
+    }
+
+    /// The exchanges and one role's own queues: what that role checks when it starts.
+    pub fn of_role(role: RoleName) -> Self {
+        let mut topology = Self::purser();
+        let prefix = format!("s3.{role}");
+        let own =
+            |queue: &str| queue.strip_prefix(&prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        topology.queues.retain(|queue| own(&queue.name));
+        topology.bindings.retain(|binding| own(&binding.queue));
+        topology
+    }
+
+    /// The name of the queue in which a message waits before it returns to `queue`; `None` where nothing is retried.
+    pub(crate) fn retry_queue(queue: &str, delay: RetryDelay) -> Option<String> {
+        (!queue.ends_with(".queries")).then(|| format!("{queue}.retry.{}", delay.name))
+    }
+
+    /// The role to which a queue of this table belongs: the second word of its name.
+    pub(crate) fn role_of(queue: &str) -> Option<RoleName> {
+        let second = queue.strip_prefix("s3.")?.split('.').next()?;
+        WORKER_ROLES.into_iter().find(|role| role.as_str() == second)
+    }
+
+    fn add_role(&mut self, role: RoleName) {
+        let work = format!("s3.{role}");
+        let (queries, events) = (format!("{work}.queries"), format!("{work}.events"));
+        self.add_work_queue(&work, role);
+        self.add_work_queue(&events, role);
+        self.queues.push(Queue::new(&queries, QueueKind::Classic).number("x-message-ttl", QUERY_TTL_MS));
+        self.queues.push(Queue::new(format!("{work}.parked"), QueueKind::Quorum));
+        self.bind(PARKED, role.as_str(), &format!("{work}.parked"));
+        for action in ACTIONS.iter().filter(|action| action.role == role) {
+            match action.kind {
+                ActionKind::Command => self.bind("s3.commands", action.name, &work),
+                ActionKind::Query => self.bind("s3.queries", action.name, &queries),
+            }
+        }
+        for (_, event) in EVENT_BINDINGS.iter().filter(|(wanting, _)| *wanting == role) {
+            self.bind("s3.events", event, &events);
+        }
+    }
+
+    /// A queue that loses nothing, with the queues in which its messages wait for another attempt.
+    fn add_work_queue(&mut self, name: &str, role: RoleName) {
+        self.queues.push(Queue::new(name, QueueKind::Quorum).dead_letter(PARKED, role.as_str()));
+        for delay in RETRY_DELAYS {
+            if let Some(retry) = Self::retry_queue(name, delay) {
+                let queue = Queue::new(retry, QueueKind::Quorum)
+                    .number("x-message-ttl", i64::from(delay.wait_ms))
+                    // The default exchange: nobody else listens on the way back.
+                    .dead_letter("", name);
+                self.queues.push(queue);
+            }
+        }
+    }
+
+    fn bind(&mut self, exchange: &'static str, routing_key: &str, queue: &str) {
+        let binding = Binding { exchange, routing_key: routing_key.to_owned(), queue: queue.to_owned() };
+        self.bindings.push(binding);
+    }
+
+    /// Declares exchanges, queues and bindings over an administrator's connection; what is there already is left as
+    /// it is. Policies can't be declared over AMQP: they come with [`Topology::definitions_json`].
+    pub async fn declare(&self, bus: &Bus) -> Result<(), TopologyError> {
+        let channel = bus.open_channel().await.map_err(|e| failed("the connection", &e))?;
+        for exchange in &self.exchanges {
+            let kind = match exchange.kind {
+                ExchangeKind::Direct => lapin::ExchangeKind::Direct,
+                ExchangeKind::Topic => lapin::ExchangeKind::Topic,
+            };
+            let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+            channel
+                .exchange_declare(exchange.name.into(), kind, options, FieldTable::default())
+                .await
+                .map_err(|e| failed(&format!("exchange {:?}", exchange.name), &e))?;
+        }
+        for queue in &self.queues {
+            let mut arguments = FieldTable::default();
+            for (name, value) in &queue.arguments {
+                arguments.insert((*name).into(), value.to_amqp());
+            }
+            let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+            channel
+                .queue_declare(queue.name.as_str().into(), options, arguments)
+                .await
+                .map_err(|e| failed(&format!("queue {:?}", queue.name), &e))?;
+        }
+        for binding in &self.bindings {
+            let (queue, key) = (binding.queue.as_str().into(), binding.routing_key.as_str().into());
+            channel
+                .queue_bind(queue, binding.exchange.into(), key, QueueBindOptions::default(), FieldTable::default())
+                .await
+                .map_err(|e| failed(&format!("binding {:?} to {:?}", binding.queue, binding.exchange), &e))?;
+        }
+        channel.close(200, "declared".into()).await.map_err(|e| failed("the channel", &e))
+    }
+
+    /// Looks whether all exchanges and queues are there, without making anything; needs no configure permission.
+    pub async fn check(&self, bus: &Bus) -> Result<(), TopologyError> {
+        let channel = bus.open_channel().await.map_err(|e| failed("the connection", &e))?;
+        for exchange in &self.exchanges {
+            let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+            channel
+                .exchange_declare(exchange.name.into(), lapin::ExchangeKind::Direct, options, FieldTable::default())
+                .await
+                .map_err(|e| failed(&format!("exchange {:?}", exchange.name), &e))?;
+        }
+        for queue in &self.queues {
+            let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            channel
+                .queue_declare(queue.name.as_str().into(), options, FieldTable::default())
+                .await
+                .map_err(|e| failed(&format!("queue {:?}", queue.name), &e))?;
+        }
+        channel.close(200, "checked".into()).await.map_err(|e| failed("the channel", &e))
+    }
+
+    /// The table as definitions that the management API imports into one virtual host
+    /// (`POST /api/definitions/<vhost>`), policies included.
+    pub fn definitions_json(&self) -> Value {
+        let object = |map: &BTreeMap<&'static str, Argument>| -> Value {
+            map.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect()
+        };
+        let exchanges = self.exchanges.iter().map(|exchange| {
+            json!({
+                "name": exchange.name, "type": exchange.kind.as_str(), "durable": true, "auto_delete": false,
+                "internal": false, "arguments": {},
+            })
+        });
+        let queues = self.queues.iter().map(|queue| {
+            let arguments = object(&queue.arguments);
+            json!({ "name": queue.name, "durable": true, "auto_delete": false, "arguments": arguments })
+        });
+        let bindings = self.bindings.iter().map(|binding| {
+            json!({
+                "source": binding.exchange, "destination": binding.queue, "destination_type": "queue",
+                "routing_key": binding.routing_key, "arguments": {},
+            })
+        });
+        let policies = self.policies.iter().map(|policy| {
+            let definition = object(&policy.definition);
+            json!({
+                "name": policy.name, "pattern": policy.pattern, "apply-to": "queues", "priority": 0,
+                "definition": definition,
+            })
+        });
+        json!({
+            "exchanges": exchanges.collect::<Vec<_>>(),
+            "queues": queues.collect::<Vec<_>>(),
+            "bindings": bindings.collect::<Vec<_>>(),
+            "policies": policies.collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn exchanges() -> Vec<Exchange> {
+    let exchange = |name, kind| Exchange { name, kind };
+    vec![
+        exchange("s3.commands", ExchangeKind::Direct),
+        exchange("s3.queries", ExchangeKind::Direct),
+        exchange("s3.events", ExchangeKind::Topic),
+        exchange(PARKED, ExchangeKind::Direct),
+        exchange("s3.rgw", ExchangeKind::Topic),
+    ]
+}
+
+fn policies() -> Vec<Policy> {
+    let limit = |name, value| (name, Argument::Number(value));
+    // A full queue says so to its publisher; it never drops what it holds.
+    let full = || ("overflow", Argument::Text("reject-publish".to_owned()));
+    vec![
+        Policy {
+            name: "purser-work",
+            pattern: r"^s3\.(provisioner|metering|billing)(\.events|\.rgw)?$",
+            definition: BTreeMap::from([limit("delivery-limit", DELIVERY_LIMIT)]),
+        },
+        Policy {
+            name: "purser-queries",
+            pattern: r"^s3\.(provisioner|metering|billing)\.queries$",
+            definition: BTreeMap::from([limit("max-length", 10_000), full()]),
+        },
+        Policy {
+            name: "purser-parked",
+            pattern: r"^s3\.(provisioner|metering|billing)\.parked$",
+            definition: BTreeMap::from([limit("max-length", 100_000), full()]),
+        },
+        Policy {
+            name: "purser-history",
+            pattern: r"^s3\.history$",
+            definition: BTreeMap::from([limit("max-length-bytes", 20_000_000_000)]),
+        },
+    ]
+}
+
+fn failed(what: &str, error: &dyn std::fmt::Display) -> TopologyError {
+    TopologyError { what: what.to_owned(), reason: error.to_string() }
+}

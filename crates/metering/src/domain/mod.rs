@@ -1,0 +1,3 @@
+//! Pure rules: no I/O, no clock.
+
+pub(crate) mod window;

@@ -1,0 +1,43 @@
+//! One account's sample: what RGW says of its buckets and its traffic, read together and written together.
+
+use history::Failure;
+use model::{Location, S3Uid, Timestamp};
+use object_store::{BucketUsage, StoreError, UsageRecord};
+use sqlx::PgConnection;
+
+use crate::domain::window;
+use crate::{Metering, store};
+
+/// What was read.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    s3uid: S3Uid,
+    measured_at: Timestamp,
+    buckets: Vec<BucketUsage>,
+    records: Vec<UsageRecord>,
+}
+
+fn unavailable(error: &StoreError) -> Failure {
+    Failure::Unavailable(error.to_string())
+}
+
+/// Reads an account from its store.
+pub(crate) async fn read(metering: &Metering, s3uid: &S3Uid, location: &Location) -> Result<Sample, Failure> {
+    let store = &metering.locations.get(location).map_err(|error| unavailable(&error))?.store;
+    let measured_at = metering.clock.now();
+    let last = store::accounts::measured_at(&metering.pool, s3uid).await?;
+    let (from, to) = window::hours_to_read(last, measured_at);
+    let (buckets, records) = tokio::try_join!(store.bucket_usages(s3uid), store.usage(s3uid, from, to))
+        .map_err(|error| unavailable(&error))?;
+    Ok(Sample { s3uid: s3uid.clone(), measured_at, buckets, records })
+}
+
+/// Writes a sample, unless a younger one is there.
+pub(crate) async fn write(connection: &mut PgConnection, sample: &Sample) -> Result<(), Failure> {
+    let Sample { s3uid, measured_at, buckets, records } = sample;
+    if store::usage::mark_measured(connection, s3uid, *measured_at).await? {
+        store::usage::replace_buckets(connection, s3uid, buckets, *measured_at).await?;
+        store::usage::replace_hours(connection, s3uid, records, *measured_at).await?;
+    }
+    Ok(())
+}

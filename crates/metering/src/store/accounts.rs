@@ -1,0 +1,57 @@
+//! The accounts that there are to read (`shared.accounts`).
+
+use history::Failure;
+use model::{Location, S3Uid, Timestamp};
+use sqlx::{PgConnection, PgPool};
+
+/// An account to read.
+pub(crate) struct Account {
+    pub(crate) s3uid: S3Uid,
+    pub(crate) location: Location,
+}
+
+fn broken(error: &dyn std::fmt::Display) -> Failure {
+    Failure::Unavailable(format!("shared.accounts: {error}"))
+}
+
+/// All active accounts.
+pub(crate) async fn active(pool: &PgPool) -> Result<Vec<Account>, Failure> {
+    sqlx::query!(
+        r#"SELECT s3uid AS "s3uid!", location AS "location!" FROM shared.accounts WHERE state = 'active' ORDER BY s3uid"#
+    )
+    .fetch_all(pool)
+    .await?
+    .into_iter()
+    .map(|row| {
+        Ok(Account {
+            s3uid: row.s3uid.parse().map_err(|error| broken(&error))?,
+            location: row.location.parse().map_err(|error| broken(&error))?,
+        })
+    })
+    .collect()
+}
+
+/// Where an active account is.
+pub(crate) async fn location(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<Option<Location>, Failure> {
+    let location = sqlx::query_scalar!(
+        r#"SELECT location AS "location!" FROM shared.accounts WHERE s3uid = $1 AND state = 'active'"#,
+        s3uid.as_str()
+    )
+    .fetch_optional(connection)
+    .await?;
+    location.map(|location| location.parse().map_err(|error| broken(&error))).transpose()
+}
+
+/// When an account was last read.
+pub(crate) async fn measured_at(pool: &PgPool, s3uid: &S3Uid) -> Result<Option<Timestamp>, Failure> {
+    Ok(sqlx::query_scalar!("SELECT measured_at FROM metering.measured_accounts WHERE s3uid = $1", s3uid.as_str())
+        .fetch_optional(pool)
+        .await?)
+}
+
+/// Takes the right to sweep until the end of this transaction. False: another process has it.
+pub(crate) async fn lock_sweep(connection: &mut PgConnection) -> Result<bool, Failure> {
+    Ok(sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended('purser.sweep', 0)) AS "locked!""#)
+        .fetch_one(connection)
+        .await?)
+}

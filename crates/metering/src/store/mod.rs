@@ -1,0 +1,4 @@
+//! SQL of the schema `metering`, and the shared view of accounts.
+
+pub(crate) mod accounts;
+pub(crate) mod usage;

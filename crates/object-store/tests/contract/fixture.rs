@@ -1,0 +1,104 @@
+//! Stores to test, and accounts that clean up after themselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::{BucketName, S3Uid, SystemClock};
+use object_store::ceph::{CephConfig, CephStore};
+use object_store::memory::MemoryStore;
+use object_store::{ListObjects, NewUser, ObjectStore, S3Keys, StoreError};
+use test_support::services::Services;
+
+pub(crate) type Store = Arc<dyn ObjectStore>;
+
+pub(crate) fn memory() -> Store {
+    Arc::new(MemoryStore::new(Arc::new(SystemClock)))
+}
+
+pub(crate) fn ceph() -> Store {
+    Arc::new(CephStore::new(ceph_config()).unwrap())
+}
+
+pub(crate) fn ceph_config() -> CephConfig {
+    let services = Services::load().expect("a radosgw to test against");
+    CephConfig {
+        admin_url: services.rgw_url.parse().unwrap(),
+        s3_url: services.rgw_url.parse().unwrap(),
+        admin_access_key: services.rgw_access_key,
+        admin_secret_key: services.rgw_secret_key.into(),
+        request_timeout: Duration::from_secs(20),
+    }
+}
+
+/// A user of their own for one test.
+pub(crate) struct Account {
+    pub(crate) store: Store,
+    pub(crate) user: NewUser,
+}
+
+impl Account {
+    pub(crate) async fn create(store: &Store) -> Self {
+        let user =
+            NewUser { uid: S3Uid::random(), display_name: "Ada".into(), keys: S3Keys::generate(), max_buckets: 5 };
+        store.create_user(&user).await.unwrap();
+        Self { store: store.clone(), user }
+    }
+
+    pub(crate) fn uid(&self) -> &S3Uid {
+        &self.user.uid
+    }
+
+    pub(crate) fn keys(&self) -> &S3Keys {
+        &self.user.keys
+    }
+
+    /// A bucket name that no other test has.
+    pub(crate) fn bucket_name(&self, prefix: &str) -> BucketName {
+        format!("{prefix}-{}", &self.uid().as_str()[..16]).parse().unwrap()
+    }
+
+    pub(crate) async fn create_bucket(&self, prefix: &str) -> BucketName {
+        let bucket = self.bucket_name(prefix);
+        self.store.create_bucket(self.keys(), &bucket).await.unwrap();
+        bucket
+    }
+
+    pub(crate) async fn put(&self, bucket: &BucketName, key: &str, len: usize) -> Result<(), StoreError> {
+        self.store.put_object(self.keys(), bucket, key, Bytes::from(vec![b'x'; len])).await
+    }
+
+    /// Deletes the user with everything they own.
+    pub(crate) async fn remove(self) {
+        for usage in self.store.bucket_usages(self.uid()).await.unwrap() {
+            let bucket: BucketName = usage.name.parse().unwrap();
+            for key in self.all_keys(&bucket, 1000).await.concat() {
+                self.store.delete_object(self.keys(), &bucket, &key).await.unwrap();
+            }
+            self.store.delete_bucket(self.keys(), &bucket).await.unwrap();
+        }
+        self.store.delete_user(self.uid()).await.unwrap();
+    }
+
+    /// The keys of the bucket's objects, page by page.
+    pub(crate) async fn all_keys(&self, bucket: &BucketName, max_keys: u32) -> Vec<Vec<String>> {
+        let mut list = ListObjects { bucket: bucket.clone(), prefix: String::new(), continuation: None, max_keys };
+        let mut pages = Vec::new();
+        loop {
+            let page = self.store.list_objects(self.keys(), &list).await.unwrap();
+            pages.push(page.objects.into_iter().map(|object| object.key).collect());
+            list.continuation = page.next;
+            if list.continuation.is_none() {
+                return pages;
+            }
+        }
+    }
+}
+
+/// The code of a refusal; anything else fails the test.
+pub(crate) fn refusal_code<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> String {
+    match answer {
+        Err(StoreError::Refused { code, .. }) => code,
+        other => panic!("expected a refusal, not {other:?}"),
+    }
+}

@@ -1,0 +1,49 @@
+//! What every object store must do: the same cases against the store in memory and a real radosgw.
+
+#![allow(clippy::unwrap_used, reason = "in a test, an error is a failure")]
+
+mod accounts;
+mod ceph_only;
+mod fixture;
+mod metering;
+mod objects;
+
+/// Runs each case once for each store.
+macro_rules! contract {
+    ($($cases:ident :: $case:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $case() {
+                crate::$cases::$case(crate::fixture::memory()).await;
+            })*
+        }
+        mod ceph {
+            $(#[tokio::test]
+            async fn $case() {
+                crate::$cases::$case(crate::fixture::ceph()).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    accounts::creating_a_user_again_needs_the_same_keys,
+    accounts::a_user_s_data_is_what_was_set,
+    accounts::a_user_without_sense_is_refused,
+    accounts::only_users_without_buckets_are_deleted,
+    accounts::an_absent_user_is_none_not_an_error,
+    accounts::creating_a_bucket_again_is_for_its_owner_only,
+    accounts::the_bucket_limit_holds,
+    accounts::every_valid_bucket_name_is_taken,
+    accounts::only_empty_buckets_are_deleted,
+    accounts::wrong_s3_keys_are_refused,
+    objects::objects_come_back_byte_for_byte,
+    objects::listings_go_page_by_page,
+    objects::impossible_keys_are_refused,
+    objects::what_is_missing_is_not_found,
+    objects::the_quota_counts_blocks,
+    objects::a_quota_of_nothing_takes_nothing,
+    metering::bucket_usages_are_exact,
+    metering::the_usage_log_has_the_exact_bytes,
+    metering::the_store_is_healthy,
+}

@@ -1,0 +1,55 @@
+//! Accounts, and which of them a caller means.
+
+use messages::Refusal;
+use model::{CustomerId, Location, S3Uid};
+use serde::{Deserialize, Serialize};
+
+use super::sealing::Sealed;
+
+/// A usable account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Account {
+    pub(crate) s3uid: S3Uid,
+    pub(crate) customer_id: CustomerId,
+    pub(crate) location: Location,
+    pub(crate) quota_bytes: i64,
+    pub(crate) access_key: String,
+    pub(crate) sealed_secret_key: Sealed,
+}
+
+/// The one account that a caller means: the named one, or their only one.
+///
+/// `found` are the accounts in the caller's scope that match. Someone else's account is not among them, and so
+/// reads exactly like one that doesn't exist.
+pub(crate) fn pick(named: bool, mut found: Vec<Account>) -> Result<Account, Refusal> {
+    match (found.pop(), found.is_empty()) {
+        (Some(account), true) => Ok(account),
+        (Some(_), false) if !named => Err(Refusal::new("s3uid required")),
+        _ => Err(Refusal::account_not_found()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> Account {
+        Account {
+            s3uid: S3Uid::random(),
+            customer_id: CustomerId(1),
+            location: "NL".parse().unwrap(),
+            quota_bytes: 0,
+            access_key: String::new(),
+            sealed_secret_key: Sealed::default(),
+        }
+    }
+
+    #[test]
+    fn without_a_name_the_only_account_is_meant() {
+        assert!(pick(false, vec![account()]).is_ok());
+        assert_eq!(pick(false, vec![account(), account()]).unwrap_err().message, "s3uid required");
+        for named in [false, true] {
+            assert_eq!(pick(named, vec![]).unwrap_err(), Refusal::account_not_found());
+        }
+    }
+}

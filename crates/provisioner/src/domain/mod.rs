@@ -1,0 +1,5 @@
+//! Pure rules: no I/O, no clock.
+
+pub(crate) mod account;
+pub(crate) mod answers;
+pub(crate) mod sealing;

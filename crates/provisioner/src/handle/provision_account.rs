@@ -1,0 +1,177 @@
+//! `provision_account`: an ordered account on RGW, with keys, quota and its first bucket.
+
+use async_trait::async_trait;
+use history::{Failure, Lease, OutsideCommand, Record, Step};
+use messages::{
+    AccountProvisionFailed, AccountProvisioned, BucketCreated, EventData, ProvisionAccount, Refusal, Reply, Request,
+    Subject,
+};
+use model::{BucketName, ByteCount, OrderId};
+use object_store::{NewUser, S3Keys};
+use serde::{Deserialize, Serialize};
+
+use crate::Provisioner;
+use crate::domain::account::Account;
+use crate::domain::answers::store_failure;
+use crate::store;
+
+/// RGW's own default.
+const BUCKETS_MAX: u32 = 1_000;
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Plan {
+    order_id: OrderId,
+    account: Account,
+    bucket_name: BucketName,
+}
+
+/// What RGW made of it.
+pub(crate) enum Performed {
+    /// The account is usable; the first bucket may be missing, with the reason.
+    Made { bucket_error: Option<String> },
+    /// RGW refused the user; nothing exists.
+    Impossible { reason: String },
+}
+
+/// A refusal becomes the value that `refused` makes of it; everything else stays a failure.
+fn unless_refused(failure: Failure, refused: impl FnOnce(String) -> Performed) -> Result<Performed, Failure> {
+    match failure {
+        Failure::Refused(refusal) => Ok(refused(refusal.message)),
+        failure => Err(failure),
+    }
+}
+
+#[async_trait]
+impl OutsideCommand<ProvisionAccount> for Provisioner {
+    type Plan = Plan;
+    type Performed = Performed;
+
+    async fn plan(
+        &self,
+        step: &mut Step,
+        _request: &Request,
+        parameters: &ProvisionAccount,
+    ) -> Result<(Subject, Plan), Failure> {
+        if store::accounts::is_released(step.connection(), parameters.order_id).await? {
+            return Err(Refusal::new("the order has failed; its account is not made any more").into());
+        }
+        // Made here, before anything is asked of RGW, so that a repeat asks for the very same keys.
+        let keys = S3Keys::generate();
+        let account = Account {
+            s3uid: parameters.s3uid.clone(),
+            customer_id: parameters.customer_id,
+            location: parameters.location.clone(),
+            quota_bytes: ByteCount::from_bytes(parameters.quota_bytes).to_i64(),
+            sealed_secret_key: self.sealing_key.seal(&parameters.s3uid, &keys.secret_key),
+            access_key: keys.access_key,
+        };
+        let plan = Plan { order_id: parameters.order_id, account, bucket_name: parameters.bucket_name.clone() };
+        Ok((Subject::Account(parameters.s3uid.clone()), plan))
+    }
+
+    async fn perform(&self, plan: &Plan, lease: &Lease) -> Result<Performed, Failure> {
+        let account = &plan.account;
+        let store = &self.location(account)?.store;
+        let keys = self.keys(account)?;
+        let user = NewUser {
+            uid: account.s3uid.clone(),
+            display_name: format!("customer {}", account.customer_id),
+            keys: keys.clone(),
+            max_buckets: BUCKETS_MAX,
+        };
+        lease.check()?;
+        if let Err(error) = store.create_user(&user).await {
+            let failure = store_failure("S3 account could not be created", error);
+            return unless_refused(failure, |reason| Performed::Impossible { reason });
+        }
+        lease.check()?;
+        store
+            .set_user_quota(&account.s3uid, ByteCount::from_i64(account.quota_bytes))
+            .await
+            .map_err(|error| Failure::Unavailable(format!("set quota: {error}")))?;
+        lease.check()?;
+        match store.create_bucket(&keys, &plan.bucket_name).await {
+            Ok(()) => Ok(Performed::Made { bucket_error: None }),
+            Err(object_store::StoreError::Refused { message, .. }) => {
+                Ok(Performed::Made { bucket_error: Some(message) })
+            }
+            Err(error) => {
+                let failure = store_failure("create bucket", error);
+                unless_refused(failure, |reason| Performed::Made { bucket_error: Some(reason) })
+            }
+        }
+    }
+
+    async fn conclude(
+        &self,
+        step: &mut Step,
+        request: &Request,
+        plan: &Plan,
+        performed: &Performed,
+    ) -> Result<Reply, Failure> {
+        match performed {
+            Performed::Impossible { reason } => record_failure(step, request, plan, reason).await?,
+            Performed::Made { bucket_error } => record_success(step, request, plan, bucket_error.as_deref()).await?,
+        }
+        Ok(Reply::success(&request.action, &serde_json::json!({"s3uid": plan.account.s3uid})))
+    }
+}
+
+async fn record_success(
+    step: &mut Step,
+    request: &Request,
+    plan: &Plan,
+    bucket_error: Option<&str>,
+) -> Result<(), Failure> {
+    let (now, account, bucket_name) = (step.now(), &plan.account, &plan.bucket_name);
+    let subject = Subject::Account(account.s3uid.clone());
+    store::accounts::insert(step.connection(), plan.order_id, account, now).await?;
+    step.record(Record {
+        event: AccountProvisioned::EVENT,
+        subject: subject.clone(),
+        customer_id: Some(account.customer_id),
+        actor: &request.principal.actor(),
+        description: format!("S3 account created in {}", account.location),
+        data: &AccountProvisioned {
+            order_id: plan.order_id,
+            s3uid: account.s3uid.clone(),
+            customer_id: account.customer_id,
+            location: account.location.clone(),
+            bucket_name: bucket_name.clone(),
+            bucket_error: bucket_error.map(str::to_owned),
+        },
+        traceparent: request.traceparent.as_deref(),
+    })
+    .await?;
+    if bucket_error.is_none() {
+        store::buckets::insert(step.connection(), &account.location, bucket_name, &account.s3uid, now).await?;
+        step.record(Record {
+            event: BucketCreated::EVENT,
+            subject,
+            customer_id: Some(account.customer_id),
+            actor: &request.principal.actor(),
+            description: format!("Bucket {bucket_name} created"),
+            data: &BucketCreated { s3uid: account.s3uid.clone(), bucket_name: bucket_name.clone() },
+            traceparent: request.traceparent.as_deref(),
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn record_failure(step: &mut Step, request: &Request, plan: &Plan, reason: &str) -> Result<(), Failure> {
+    step.record(Record {
+        event: AccountProvisionFailed::EVENT,
+        subject: Subject::Account(plan.account.s3uid.clone()),
+        customer_id: Some(plan.account.customer_id),
+        actor: &request.principal.actor(),
+        description: reason.to_owned(),
+        data: &AccountProvisionFailed {
+            order_id: plan.order_id,
+            s3uid: plan.account.s3uid.clone(),
+            reason: reason.to_owned(),
+        },
+        traceparent: request.traceparent.as_deref(),
+    })
+    .await
+}

@@ -1,0 +1,111 @@
+//! `provisioner.accounts` and `provisioner.released_orders`.
+
+use history::Failure;
+use messages::Scope;
+use model::{CustomerId, OrderId, S3Uid, Timestamp};
+use sqlx::{PgConnection, PgExecutor};
+
+use crate::domain::account::Account;
+use crate::domain::sealing::Sealed;
+
+struct Row {
+    s3uid: String,
+    customer_id: i64,
+    location: String,
+    quota_bytes: i64,
+    access_key: String,
+    sealed_secret_key: Vec<u8>,
+}
+
+impl TryFrom<Row> for Account {
+    type Error = Failure;
+
+    fn try_from(row: Row) -> Result<Self, Failure> {
+        let broken = |error: &dyn std::fmt::Display| Failure::Unavailable(format!("account {}: {error}", row.s3uid));
+        Ok(Self {
+            s3uid: row.s3uid.parse().map_err(|e| broken(&e))?,
+            customer_id: CustomerId(row.customer_id),
+            location: row.location.parse().map_err(|e| broken(&e))?,
+            quota_bytes: row.quota_bytes,
+            access_key: row.access_key,
+            sealed_secret_key: Sealed(row.sealed_secret_key),
+        })
+    }
+}
+
+/// The active accounts in `scope`, the one called `s3uid` where that is given; two at most.
+pub(crate) async fn find(
+    executor: impl PgExecutor<'_>,
+    scope: Scope,
+    s3uid: Option<&str>,
+) -> Result<Vec<Account>, Failure> {
+    sqlx::query_as!(
+        Row,
+        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts
+         WHERE state = 'active' AND ($1::bigint IS NULL OR customer_id = $1) AND ($2::text IS NULL OR s3uid = $2)
+         LIMIT 2",
+        scope.customer_id().map(|id| id.0),
+        s3uid
+    )
+    .fetch_all(executor)
+    .await?
+    .into_iter()
+    .map(Account::try_from)
+    .collect()
+}
+
+/// Adds an account. An account that is there already stays as it is.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    order_id: OrderId,
+    account: &Account,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "INSERT INTO provisioner.accounts (s3uid, customer_id, order_id, location, state, quota_bytes, access_key,
+                                           sealed_secret_key, created_at)
+         VALUES ($1, $2, $3, $4, 'active', $5, $6, $7, $8) ON CONFLICT (s3uid) DO NOTHING",
+        account.s3uid.as_str(),
+        account.customer_id.0,
+        order_id.0,
+        account.location.as_str(),
+        account.quota_bytes,
+        account.access_key,
+        account.sealed_secret_key.0,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Whether the account of this order was taken back, or must never be made.
+pub(crate) async fn is_released(connection: &mut PgConnection, order_id: OrderId) -> Result<bool, Failure> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM provisioner.released_orders WHERE order_id = $1) AS "released!""#,
+        order_id.0
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
+/// Marks the account as released, and its order, so that a late provisioning makes nothing.
+pub(crate) async fn release(
+    connection: &mut PgConnection,
+    order_id: OrderId,
+    s3uid: &S3Uid,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "WITH released AS (
+           UPDATE provisioner.accounts SET state = 'released', released_at = $3 WHERE s3uid = $2 AND order_id = $1
+         )
+         INSERT INTO provisioner.released_orders (order_id, released_at) VALUES ($1, $3) ON CONFLICT DO NOTHING",
+        order_id.0,
+        s3uid.as_str(),
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! `provisioner.buckets`.
+
+use history::Failure;
+use model::{BucketName, Location, S3Uid, Timestamp};
+use sqlx::PgConnection;
+
+/// Who has this bucket in this location.
+pub(crate) async fn owner(
+    connection: &mut PgConnection,
+    location: &Location,
+    name: &BucketName,
+) -> Result<Option<String>, Failure> {
+    Ok(sqlx::query_scalar!(
+        "SELECT s3uid FROM provisioner.buckets WHERE location = $1 AND name = $2",
+        location.as_str(),
+        name.as_str()
+    )
+    .fetch_optional(connection)
+    .await?)
+}
+
+/// Adds a bucket that the store has made.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    location: &Location,
+    name: &BucketName,
+    s3uid: &S3Uid,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "INSERT INTO provisioner.buckets (location, name, s3uid, created_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT DO NOTHING",
+        location.as_str(),
+        name.as_str(),
+        s3uid.as_str(),
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The account's buckets that Purser knows.
+pub(crate) async fn of_account(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<Vec<BucketName>, Failure> {
+    let names = sqlx::query_scalar!("SELECT name FROM provisioner.buckets WHERE s3uid = $1", s3uid.as_str())
+        .fetch_all(connection)
+        .await?;
+    names
+        .into_iter()
+        .map(|name| name.parse().map_err(|error| Failure::Unavailable(format!("bucket {name}: {error}"))))
+        .collect()
+}
+
+/// Forgets all buckets of an account that is released.
+pub(crate) async fn delete_of_account(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<(), Failure> {
+    sqlx::query!("DELETE FROM provisioner.buckets WHERE s3uid = $1", s3uid.as_str()).execute(connection).await?;
+    Ok(())
+}

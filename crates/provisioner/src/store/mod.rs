@@ -1,0 +1,5 @@
+//! SQL of the schema `provisioner`, and the shared views that its replies need.
+
+pub(crate) mod accounts;
+pub(crate) mod buckets;
+pub(crate) mod usage;

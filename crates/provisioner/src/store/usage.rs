@@ -1,0 +1,52 @@
+//! What metering and billing share about an account, in one round trip.
+
+use history::Failure;
+use model::{S3Uid, Timestamp};
+use sqlx::PgPool;
+
+/// One bucket, known to Purser or found by metering.
+pub(crate) struct Bucket {
+    pub(crate) name: String,
+    pub(crate) usage_bytes: i64,
+    pub(crate) objects: i64,
+}
+
+/// Traffic of the running period, and when the account was last read.
+pub(crate) struct Totals {
+    pub(crate) traffic_in_bytes: i64,
+    pub(crate) traffic_out_bytes: i64,
+    pub(crate) measured_at: Option<Timestamp>,
+}
+
+/// The account's buckets by name: those that Purser made and those that metering found.
+pub(crate) async fn buckets(pool: &PgPool, s3uid: &S3Uid) -> Result<Vec<Bucket>, Failure> {
+    Ok(sqlx::query_as!(
+        Bucket,
+        r#"SELECT coalesce(b.name, u.bucket_name) AS "name!", coalesce(u.usage_bytes, 0) AS "usage_bytes!",
+                  coalesce(u.objects, 0) AS "objects!"
+           FROM (SELECT name FROM provisioner.buckets WHERE s3uid = $1) b
+           FULL JOIN (SELECT bucket_name, usage_bytes, objects FROM shared.bucket_usage WHERE s3uid = $1) u
+             ON u.bucket_name = b.name
+           ORDER BY 1"#,
+        s3uid.as_str()
+    )
+    .fetch_all(pool)
+    .await?)
+}
+
+/// Traffic since the running period of the account's service began; since `month_start` where there is no service.
+pub(crate) async fn totals(pool: &PgPool, s3uid: &S3Uid, month_start: Timestamp) -> Result<Totals, Failure> {
+    Ok(sqlx::query_as!(
+        Totals,
+        r#"SELECT coalesce(sum(t.bytes_in), 0)::bigint AS "traffic_in_bytes!",
+                  coalesce(sum(t.bytes_out), 0)::bigint AS "traffic_out_bytes!",
+                  (SELECT measured_at FROM shared.measured_accounts WHERE s3uid = $1) AS measured_at
+           FROM shared.traffic_by_hour t
+           WHERE t.s3uid = $1 AND t.hour >= date_trunc('hour', coalesce(
+               (SELECT period_start FROM shared.services WHERE s3uid = $1), $2), 'UTC')"#,
+        s3uid.as_str(),
+        month_start
+    )
+    .fetch_one(pool)
+    .await?)
+}

@@ -1,0 +1,101 @@
+//! Checks that need more than one key, or the machine.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use messages::RoleName;
+
+use super::{Config, ConfigError, Locations, Problem};
+
+impl Config {
+    /// Checks that there is everything these roles need: their sections, locations, and readable key files.
+    pub fn validate(&self, roles: &[RoleName]) -> Result<(), ConfigError> {
+        let problems: Vec<_> = roles.iter().flat_map(|role| self.problems_of(*role)).collect();
+        if problems.is_empty() { Ok(()) } else { Err(deduplicated(problems)) }
+    }
+
+    /// The roles whose sections are there.
+    pub fn configured_roles(&self) -> Vec<RoleName> {
+        [
+            (RoleName::Gateway, self.gateway.is_some()),
+            (RoleName::Provisioner, self.provisioner.is_some()),
+            (RoleName::Metering, self.metering.is_some()),
+            (RoleName::Billing, self.billing.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(role, configured)| configured.then_some(role))
+        .collect()
+    }
+
+    fn problems_of(&self, role: RoleName) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !self.configured_roles().contains(&role) {
+            let message = format!("is required: a section [{role}] with at least amqp_url and database_url");
+            problems.push(Problem::new(role.as_str(), message));
+        }
+        let needs_rgw = matches!(role, RoleName::Provisioner | RoleName::Metering);
+        if self.locations.is_empty() && role != RoleName::Gateway {
+            let message = "at least one is required, for example [locations.NL] with rgw_url";
+            problems.push(Problem::new("locations", message));
+        }
+        for (code, location) in self.locations.iter().filter(|_| needs_rgw) {
+            if location.rgw.is_none() {
+                let message = format!("{role} needs rgw_url, admin_access_key and admin_secret_key here");
+                problems.push(Problem::new(format!("locations.{code}"), message));
+            }
+        }
+        if let (RoleName::Provisioner, Some(provisioner)) = (role, &self.provisioner)
+            && let Err(message) = readable(&provisioner.sealing_key_file)
+        {
+            problems.push(Problem::new("provisioner.sealing_key_file", message));
+        }
+        problems
+    }
+}
+
+/// Several roles may miss the same thing.
+fn deduplicated(problems: Vec<Problem>) -> ConfigError {
+    let mut unique: Vec<Problem> = Vec::with_capacity(problems.len());
+    for problem in problems {
+        if !unique.contains(&problem) {
+            unique.push(problem);
+        }
+    }
+    ConfigError(unique)
+}
+
+fn readable(path: &Path) -> Result<(), String> {
+    match fs::File::open(path).and_then(|file| file.metadata()) {
+        Ok(metadata) if metadata.is_file() && metadata.len() > 0 => Ok(()),
+        Ok(metadata) if metadata.is_file() => Err(format!("{} is empty", path.display())),
+        Ok(_) => Err(format!("{} is no file", path.display())),
+        Err(error) => Err(format!("{} can't be read: {error}", path.display())),
+    }
+}
+
+/// Every name means one location, and exactly one is the default.
+pub(super) fn names_and_default(locations: &Locations) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut owners = BTreeMap::new();
+    for (code, _) in locations.iter() {
+        owners.insert(code, code);
+    }
+    for (code, location) in locations.iter() {
+        for alias in &location.aliases {
+            let owner = *owners.entry(alias).or_insert(code);
+            if owner != code {
+                let message = format!("{alias} means {owner} already; a name stands for one location");
+                problems.push(Problem::new(format!("locations.{code}.aliases"), message));
+            }
+        }
+    }
+    let defaults: Vec<_> =
+        locations.iter().filter(|(_, location)| location.default).map(|(code, _)| code.as_str()).collect();
+    if !locations.is_empty() && defaults.len() != 1 {
+        let found = if defaults.is_empty() { "none".to_owned() } else { defaults.join(" and ") };
+        let message = format!("exactly one location must have default = true, but it is {found}");
+        problems.push(Problem::new("locations", message));
+    }
+    problems
+}

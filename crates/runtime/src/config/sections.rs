@@ -1,0 +1,134 @@
+//! The sections and their keys: this is the list of what can be configured, with its defaults and bounds.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use ::config::Value;
+use messages::RoleName;
+use model::Currency;
+
+use super::reader::Section;
+use super::values::{amqp_url, currency, database_url, integer, log_filter, log_format, path, socket_address, text, texts};
+use super::{
+    AmqpConfig, BillingConfig, Config, DatabaseConfig, GatewayConfig, HealthConfig, LogFormat, MeteringConfig, OwnUsers,
+    Problem, ProvisionerConfig, TelemetryConfig, locations,
+};
+
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+
+/// Reads everything; `None` only where `problems` says why.
+pub(super) fn read(root: Value, problems: &mut Vec<Problem>) -> Option<Config> {
+    let mut root = Section::new("", root, problems);
+    // A missing section is none of this process's business; a broken one is a problem that is noted.
+    let config = Config {
+        database: root.optional_table("database").and_then(database),
+        amqp: amqp(root.table("amqp")),
+        gateway: root.optional_table("gateway").and_then(gateway),
+        provisioner: root.optional_table("provisioner").and_then(provisioner),
+        metering: root.optional_table("metering").and_then(metering),
+        billing: root.optional_table("billing").and_then(billing),
+        locations: locations::read(root.table("locations")),
+        telemetry: telemetry(root.table("telemetry")),
+        health: health(root.table("health")),
+    };
+    root.finish();
+    Some(config)
+}
+
+fn database(mut section: Section<'_>) -> Option<DatabaseConfig> {
+    let url = section.required("url", database_url);
+    section.finish();
+    Some(DatabaseConfig { url: url? })
+}
+
+fn amqp(mut section: Section<'_>) -> AmqpConfig {
+    let url = section.optional("url", amqp_url);
+    let trusted_publishers = section.or("trusted_publishers", vec!["php-frontend".to_owned()], texts);
+    let own_users = own_users(section.table("own_users"));
+    section.finish();
+    AmqpConfig { url, trusted_publishers, own_users }
+}
+
+fn own_users(mut section: Section<'_>) -> OwnUsers {
+    let users = [RoleName::Gateway, RoleName::Provisioner, RoleName::Metering, RoleName::Billing]
+        .map(|role| (role.as_str(), section.or(role.as_str(), format!("purser-{role}"), text)));
+    section.finish();
+    OwnUsers(users.into())
+}
+
+fn gateway(mut section: Section<'_>) -> Option<GatewayConfig> {
+    let listen = section.or("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), socket_address);
+    let amqp_url = section.required("amqp_url", amqp_url);
+    let database_url = section.required("database_url", database_url);
+    let reply_wait_seconds = section.or("reply_wait_seconds", 25, integer(1..=300));
+    let body_bytes_max = section.or("body_bytes_max", 1_048_576, integer(1024..=1_048_576));
+    let requests_per_customer_max = section.or("requests_per_customer_max", 64, integer(1..=10_000));
+    section.finish();
+    Some(GatewayConfig {
+        listen,
+        amqp_url: amqp_url?,
+        database_url: database_url?,
+        reply_wait_seconds,
+        body_bytes_max,
+        requests_per_customer_max,
+    })
+}
+
+fn provisioner(mut section: Section<'_>) -> Option<ProvisionerConfig> {
+    let amqp_url = section.required("amqp_url", amqp_url);
+    let database_url = section.required("database_url", database_url);
+    let sealing_key_file = section.required("sealing_key_file", path);
+    let lease_seconds = section.or("lease_seconds", 30, integer(1..=3600));
+    let prefetch = prefetch(&mut section);
+    section.finish();
+    Some(ProvisionerConfig {
+        amqp_url: amqp_url?,
+        database_url: database_url?,
+        sealing_key_file: sealing_key_file?,
+        lease_seconds,
+        prefetch,
+    })
+}
+
+fn metering(mut section: Section<'_>) -> Option<MeteringConfig> {
+    let amqp_url = section.required("amqp_url", amqp_url);
+    let database_url = section.required("database_url", database_url);
+    let sweep_interval_seconds = section.or("sweep_interval_seconds", 300, integer(1..=DAY_SECONDS));
+    let prefetch = prefetch(&mut section);
+    section.finish();
+    Some(MeteringConfig { amqp_url: amqp_url?, database_url: database_url?, sweep_interval_seconds, prefetch })
+}
+
+fn billing(mut section: Section<'_>) -> Option<BillingConfig> {
+    let amqp_url = section.required("amqp_url", amqp_url);
+    let database_url = section.required("database_url", database_url);
+    let base_currency = section.or("base_currency", Currency::EUR, currency);
+    let order_deadline_seconds = section.or("order_deadline_seconds", 600, integer(1..=DAY_SECONDS));
+    let free_accounts_max = section.or("free_accounts_max", 1, integer(0..=1000));
+    let prefetch = prefetch(&mut section);
+    section.finish();
+    Some(BillingConfig {
+        amqp_url: amqp_url?,
+        database_url: database_url?,
+        base_currency,
+        order_deadline_seconds,
+        free_accounts_max,
+        prefetch,
+    })
+}
+
+fn prefetch(section: &mut Section<'_>) -> u16 {
+    section.or("prefetch", 64, integer(1..=2000))
+}
+
+fn telemetry(mut section: Section<'_>) -> TelemetryConfig {
+    let log_format = section.or("log_format", LogFormat::Pretty, log_format);
+    let log_filter = section.or("log_filter", "info".to_owned(), log_filter);
+    section.finish();
+    TelemetryConfig { log_format, log_filter }
+}
+
+fn health(mut section: Section<'_>) -> HealthConfig {
+    let listen = section.optional("listen", socket_address);
+    section.finish();
+    HealthConfig { listen }
+}

@@ -1,0 +1,165 @@
+//! The one way of a message through a role: trusted? readable? known? then its handler, then what becomes of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use history::{Failure, Journal};
+use messages::{
+    ActionKind, CallerAddress, Delivery, Event, Outcome, ParkReason, Refusal, Reply, Request, RequestError, RetryKind,
+};
+use tokio::time::Instant;
+
+use crate::Routes;
+
+/// Whose word counts when a message says who is asking.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedPublishers {
+    /// Broker users that resolve tokens themselves, such as the PHP frontend's.
+    pub frontends: BTreeSet<String>,
+    /// The roles' own broker users; only they may send internal commands and events.
+    pub roles: BTreeSet<String>,
+}
+
+/// A role's state, journal and routes, as the consumers share them.
+#[derive(Debug)]
+pub(crate) struct Pipeline<S> {
+    pub(crate) state: Arc<S>,
+    pub(crate) journal: Journal,
+    pub(crate) routes: Routes<S>,
+    pub(crate) trusted: TrustedPublishers,
+}
+
+impl<S: Send + Sync + 'static> Pipeline<S> {
+    /// Handles a command or a query.
+    pub(crate) async fn request(&self, delivery: Delivery) -> Outcome {
+        let started = Instant::now();
+        let action = delivery.message_type.clone().unwrap_or_default();
+        let outcome = self.try_request(&delivery).await;
+        // Only names from our own table become label values: a client must not invent series.
+        let label = messages::find_action(&action).map_or("unknown", |spec| spec.name);
+        observe(label, &delivery, &outcome, started);
+        outcome
+    }
+
+    async fn try_request(&self, delivery: &Delivery) -> Outcome {
+        let publisher = delivery.publisher.as_deref().unwrap_or_default();
+        let from_role = self.trusted.roles.contains(publisher);
+        if !from_role && !self.trusted.frontends.contains(publisher) {
+            return park(ParkReason::Untrusted, format!("publisher {publisher:?} is not trusted"), None);
+        }
+        let (request, spec) = match Request::decode(delivery) {
+            Ok(decoded) => decoded,
+            Err(RequestError::Refused(refusal)) => return refuse(delivery, &refusal),
+            Err(RequestError::UnknownAction(name)) => return unknown(&name),
+            Err(error @ RequestError::Undecodable(_)) => {
+                let detail = error.to_string();
+                let reply = Reply::refused(&Refusal::new(detail.clone()));
+                return park(ParkReason::Undecodable, detail, Some(reply));
+            }
+        };
+        if spec.internal && !from_role {
+            return park(ParkReason::Untrusted, format!("{} is sent by roles only", spec.name), None);
+        }
+        if spec.kind == ActionKind::Query && request.caller.is_none() {
+            return Outcome::Done(None);
+        }
+        let Some(handler) = self.routes.request_handler(spec.name) else { return unknown(spec.name) };
+        match handler(Arc::clone(&self.state), self.journal.clone(), request).await {
+            Ok(reply) => Outcome::Done(reply),
+            Err(failure) => self.failed(delivery, failure),
+        }
+    }
+
+    /// Handles an event of another role.
+    pub(crate) async fn event(&self, delivery: Delivery) -> Outcome {
+        let started = Instant::now();
+        let outcome = self.try_event(&delivery).await;
+        let event = delivery.message_type.as_deref().unwrap_or_default();
+        let label = if self.routes.event_handler(event).is_some() { event } else { "unknown" };
+        observe(label, &delivery, &outcome, started);
+        outcome
+    }
+
+    async fn try_event(&self, delivery: &Delivery) -> Outcome {
+        let publisher = delivery.publisher.as_deref().unwrap_or_default();
+        if !self.trusted.roles.contains(publisher) {
+            return park(ParkReason::Untrusted, format!("publisher {publisher:?} is no role"), None);
+        }
+        let event: Event = match messages::Encoding::from_content_type(delivery.content_type.as_deref())
+            .and_then(|encoding| encoding.decode(&delivery.body))
+        {
+            Ok(event) => event,
+            Err(error) => return park(ParkReason::Undecodable, error.to_string(), None),
+        };
+        let Some(handler) = self.routes.event_handler(&event.event) else {
+            return park(ParkReason::UnknownType, format!("event {:?} has no handler here", event.event), None);
+        };
+        match handler(Arc::clone(&self.state), self.journal.clone(), event).await {
+            Ok(()) => Outcome::Done(None),
+            Err(failure) => self.failed(delivery, failure),
+        }
+    }
+
+    /// Resumes an interrupted command; its reply goes to whoever waits for it.
+    pub(crate) async fn resume(&self, request: Request) -> Option<(CallerAddress, Reply)> {
+        let handler = self.routes.request_handler(&request.action)?;
+        let caller = request.caller.clone();
+        let action = request.action.clone();
+        match handler(Arc::clone(&self.state), self.journal.clone(), request).await {
+            Ok(Some(reply)) => caller.map(|caller| (caller, reply)),
+            Ok(None) | Err(Failure::Busy(_)) => None,
+            Err(failure) => {
+                tracing::warn!(action, error = %failure, "an interrupted command can't be finished yet");
+                None
+            }
+        }
+    }
+
+    fn failed(&self, delivery: &Delivery, failure: Failure) -> Outcome {
+        match failure {
+            Failure::Refused(refusal) => refuse(delivery, &refusal),
+            Failure::Busy(error) => Outcome::Retry { kind: RetryKind::Busy, error },
+            Failure::Unavailable(error) => Outcome::Retry { kind: RetryKind::Failed, error },
+        }
+    }
+}
+
+fn park(reason: ParkReason, detail: String, reply: Option<Reply>) -> Outcome {
+    Outcome::Park { reason, detail, reply }
+}
+
+fn unknown(name: &str) -> Outcome {
+    let refusal = Refusal::new(format!("unknown action \"{name}\""));
+    park(ParkReason::UnknownType, refusal.message.clone(), Some(Reply::refused(&refusal)))
+}
+
+/// Tells the caller; where nobody can be told, the message is kept aside, so that it isn't lost.
+fn refuse(delivery: &Delivery, refusal: &Refusal) -> Outcome {
+    if CallerAddress::of(delivery).is_some() {
+        Outcome::Done(Some(Reply::refused(refusal)))
+    } else {
+        park(ParkReason::RefusedUnheard, refusal.message.clone(), None)
+    }
+}
+
+/// One log line and two metrics per message handled.
+fn observe(label: &str, delivery: &Delivery, outcome: &Outcome, started: Instant) {
+    let (result, detail) = match outcome {
+        Outcome::Done(Some(reply)) if reply.is_refusal() => ("refused", reply.as_json_text()),
+        Outcome::Done(_) => ("done", ""),
+        Outcome::Retry { error, .. } => ("retry", error.as_str()),
+        Outcome::Park { detail, .. } => ("parked", detail.as_str()),
+    };
+    let duration_seconds = started.elapsed().as_secs_f64();
+    metrics::counter!("purser_messages_total", "type" => label.to_owned(), "outcome" => result).increment(1);
+    metrics::histogram!("purser_message_seconds", "type" => label.to_owned()).record(duration_seconds);
+    tracing::info!(
+        message_type = label,
+        message_id = delivery.message_id,
+        outcome = result,
+        detail,
+        attempts = delivery.attempts,
+        duration_ms = duration_seconds * 1e3,
+        "handled"
+    );
+}

@@ -1,0 +1,143 @@
+//! A role's part of a process: its consumers, its relay, its runner.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bus::{Bus, ConsumerConfig, Handler, Message, Publisher, RetryPolicy};
+use chrono::TimeDelta;
+use history::{Journal, Publish, PublishFailure, Relay};
+use messages::{Envelope, RoleName};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::lifecycle::Shutdown;
+use crate::pipeline::{Pipeline, TrustedPublishers};
+use crate::routes::Routes;
+
+/// How often the runner looks for interrupted commands.
+const RUNNER_INTERVAL: Duration = Duration::from_secs(1);
+/// How often answers whose time is over are forgotten.
+const FORGET_INTERVAL: Duration = Duration::from_secs(600);
+/// How many interrupted commands the runner takes at once.
+const RESUME_BATCH: i64 = 32;
+
+/// What a role needs to serve.
+#[derive(Debug)]
+pub struct Role {
+    name: RoleName,
+    bus: Bus,
+    journal: Journal,
+    trusted: TrustedPublishers,
+    prefetch: u16,
+}
+
+impl Role {
+    /// A role on this connection, with at most `prefetch` messages of each of its queues in hand.
+    pub fn new(name: RoleName, bus: Bus, journal: Journal, trusted: TrustedPublishers, prefetch: u16) -> Self {
+        Self { name, bus, journal, trusted, prefetch }
+    }
+
+    /// The role's journal.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Starts consumers, relay and runner; they end with `shutdown`.
+    pub fn start<S: Send + Sync + 'static>(self, state: Arc<S>, routes: Routes<S>, shutdown: &Shutdown) {
+        let pipeline =
+            Arc::new(Pipeline { state, journal: self.journal.clone(), routes, trusted: self.trusted.clone() });
+        let requests = {
+            let pipeline = Arc::clone(&pipeline);
+            handler(move |delivery| {
+                let pipeline = Arc::clone(&pipeline);
+                async move { pipeline.request(delivery).await }
+            })
+        };
+        let events = {
+            let pipeline = Arc::clone(&pipeline);
+            handler(move |delivery| {
+                let pipeline = Arc::clone(&pipeline);
+                async move { pipeline.event(delivery).await }
+            })
+        };
+        self.consume("commands", format!("s3.{}", self.name), Arc::clone(&requests), shutdown);
+        self.consume("queries", format!("s3.{}.queries", self.name), requests, shutdown);
+        self.consume("events", format!("s3.{}.events", self.name), events, shutdown);
+
+        let relay = Relay::new(self.journal.clone(), BusPublisher(self.bus.publisher()));
+        let soft = shutdown.soft().clone();
+        shutdown.spawn("relay", async move {
+            relay.run(soft).await;
+            Ok(())
+        });
+        let (publisher, soft) = (self.bus.publisher(), shutdown.soft().clone());
+        shutdown.spawn("runner", async move {
+            run(pipeline, publisher, soft).await;
+            Ok(())
+        });
+    }
+
+    fn consume(&self, part: &'static str, queue: String, handler: Handler, shutdown: &Shutdown) {
+        let config = ConsumerConfig {
+            queue,
+            prefetch: self.prefetch,
+            concurrency: usize::from(self.prefetch),
+            retry: RetryPolicy::default(),
+            own_users: self.trusted.roles.iter().cloned().collect(),
+        };
+        let (bus, soft) = (self.bus.clone(), shutdown.soft().clone());
+        shutdown.spawn(part, async move {
+            bus.consume(config, handler, soft).await;
+            Ok(())
+        });
+    }
+}
+
+fn handler<F, R>(function: F) -> Handler
+where
+    F: Fn(messages::Delivery) -> R + Send + Sync + 'static,
+    R: Future<Output = messages::Outcome> + Send + 'static,
+{
+    Arc::new(move |delivery| Box::pin(function(delivery)))
+}
+
+/// The bus, as the relay publishes to it.
+struct BusPublisher(Publisher);
+
+#[async_trait]
+impl Publish for BusPublisher {
+    async fn publish(&self, envelope: &Envelope, body: Vec<u8>) -> Result<(), PublishFailure> {
+        let message = Message::from_envelope(envelope.clone(), body);
+        self.0.publish(message).await.map_err(|error| PublishFailure(error.to_string()))
+    }
+}
+
+/// Resumes commands whose attempt has gone silent, and forgets old answers.
+///
+/// A redelivery resumes them too; whoever is first takes the slot. The runner waits one second longer, so that
+/// in the common case of a restarted worker the redelivery does it.
+async fn run<S: Send + Sync + 'static>(pipeline: Arc<Pipeline<S>>, publisher: Publisher, soft: CancellationToken) {
+    let silence = TimeDelta::seconds(1);
+    let mut forget_at = Instant::now();
+    while timeout(RUNNER_INTERVAL, soft.cancelled()).await.is_err() {
+        match pipeline.journal.expired_intents(silence, RESUME_BATCH).await {
+            Ok(intents) => {
+                for intent in intents {
+                    if let Some((caller, reply)) = pipeline.resume(intent.request).await
+                        && let Err(error) = publisher.publish_reply(&caller, &reply).await
+                    {
+                        tracing::warn!(subject = intent.subject, %error, "a reply was not delivered");
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the runner can't read intents"),
+        }
+        if Instant::now() >= forget_at {
+            forget_at = Instant::now() + FORGET_INTERVAL;
+            if let Err(error) = pipeline.journal.forget_expired().await {
+                tracing::warn!(%error, "expired answers can't be forgotten");
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Logs and metrics of a process.
+
+use std::io;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogFormat, TelemetryConfig};
+
+/// Upper bounds of latency histograms, in seconds: from a local answer to the longest wait of the gateway.
+const LATENCY_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0];
+
+/// How often what the recorder gathered is condensed.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The AMQP library logs returned messages with their bodies; a filter has to name it to see that.
+const ALWAYS: &str = "lapin=error";
+
+/// Why logs or metrics could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter can't be read.
+    #[error("telemetry.log_filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Something else in this process took the place.
+    #[error("logs are set up already: {0}")]
+    Logs(Box<dyn std::error::Error + Send + Sync>),
+    /// The recorder refused its settings, or there is one already.
+    #[error("metrics can't be recorded: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+}
+
+/// Starts logging to standard error. Once per process.
+pub fn init_logs(config: &TelemetryConfig) -> Result<(), TelemetryError> {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(format!("{ALWAYS},{}", config.log_filter))?)
+        .with_writer(io::stderr)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
+    match config.log_format {
+        LogFormat::Pretty => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    }
+    .map_err(TelemetryError::Logs)
+}
+
+/// What `/metrics` shows; clones show the same.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// Makes the process's one recorder; counters and histograms go there from now on. Needs a Tokio runtime.
+    pub fn install() -> Result<Self, TelemetryError> {
+        let handle = builder()?.install_recorder()?;
+        let upkeep = handle.clone();
+        tokio::spawn(async move {
+            let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
+            loop {
+                interval.tick().await;
+                upkeep.run_upkeep();
+            }
+        });
+        Ok(Self(handle))
+    }
+
+    /// A recorder that nothing records to, for tests and embedders that have one of their own.
+    pub fn detached() -> Result<Self, TelemetryError> {
+        Ok(Self(builder()?.build_recorder().handle()))
+    }
+
+    /// All metrics in Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+}
+
+fn builder() -> Result<PrometheusBuilder, TelemetryError> {
+    Ok(PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), LATENCY_BUCKETS)?)
+}
