@@ -2,16 +2,18 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use lapin::Channel;
 use lapin::Consumer;
 use lapin::message::Delivery as RawDelivery;
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use messages::{Delivery, Outcome, ParkReason, Refusal, Reply, RetryKind};
 use tokio::sync::Semaphore;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -24,6 +26,7 @@ use crate::outcome::Settler;
 use crate::topology::Topology;
 
 const BODY_BYTES_MAX: usize = 1_048_576;
+const INSPECTION_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Decides what becomes of a delivery; it neither acknowledges nor publishes. A panic counts as a failed attempt.
 pub type Handler = Arc<dyn Fn(Delivery) -> BoxFuture<'static, Outcome> + Send + Sync>;
@@ -145,6 +148,8 @@ impl Worker {
         backoff: &mut Backoff,
         shutdown: &CancellationToken,
     ) -> End {
+        let mut inspection = tokio::time::interval(INSPECTION_INTERVAL);
+        inspection.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let permit = tokio::select! {
                 () = shutdown.cancelled() => None,
@@ -154,6 +159,10 @@ impl Worker {
             let next = tokio::select! {
                 () = shutdown.cancelled() => break,
                 next = consumer.next() => next,
+                _ = inspection.tick() => match self.inspect(channel).await {
+                    Ok(()) => continue,
+                    Err(reason) => return End::Lost(reason),
+                },
             };
             let raw = match next {
                 Some(Ok(raw)) => raw,
@@ -172,6 +181,18 @@ impl Worker {
             tracing::debug!(queue = self.settler.queue, %error, "the consumer is gone already");
         }
         End::Shutdown
+    }
+
+    /// Where a quorum queue is deleted and at once declared again, its consumers are never told: they would wait for
+    /// ever.
+    async fn inspect(&self, channel: &Channel) -> Result<(), String> {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let queue = self.settler.queue.as_str().into();
+        match channel.queue_declare(queue, options, FieldTable::default()).await {
+            Ok(queue) if queue.consumer_count() > 0 => Ok(()),
+            Ok(_) => Err("the broker has forgotten it: its queue was made anew".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     async fn handle(&self, raw: RawDelivery) {

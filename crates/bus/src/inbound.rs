@@ -73,7 +73,7 @@ pub(crate) fn again(
     notes: BTreeMap<&'static str, AMQPValue>,
 ) -> Result<BasicProperties, String> {
     let mut headers = BTreeMap::new();
-    for (name, value) in original.headers().iter().flat_map(|table| table.inner()) {
+    for (name, value) in original.headers().iter().flat_map(FieldTable::inner) {
         if !steers_the_broker(name.as_str()) {
             headers.insert(name.clone(), value.clone());
         }

@@ -93,12 +93,15 @@ struct Line {
 
 type Answer = Result<RpcReply, RpcError>;
 
-/// Calls that wait, by correlation id; `None` when the line is dead.
+/// By correlation id.
+type Waiting = HashMap<String, oneshot::Sender<Answer>>;
+
+/// Calls that wait; `None` when the line is dead.
 #[derive(Clone)]
-struct Pending(Arc<SyncMutex<Option<HashMap<String, oneshot::Sender<Answer>>>>>);
+struct Pending(Arc<SyncMutex<Option<Waiting>>>);
 
 impl Pending {
-    fn lock(&self) -> MutexGuard<'_, Option<HashMap<String, oneshot::Sender<Answer>>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -195,7 +198,7 @@ impl RpcClient {
             .basic_consume(REPLY_TO.into(), "".into(), options, FieldTable::default())
             .await
             .map_err(|error| unconfirmed(&error))?;
-        let line = Line { channel, pending: Pending(Arc::new(SyncMutex::new(Some(HashMap::new())))) };
+        let line = Line { channel, pending: Pending(Arc::new(SyncMutex::new(Some(Waiting::new())))) };
         tokio::spawn(read_replies(replies, line.pending.clone()));
         *current = Some(line.clone());
         Ok(line)

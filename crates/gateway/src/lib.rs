@@ -1,1 +1,138 @@
-//! HTTP to AMQP
+//! HTTP to AMQP: resolves tokens, asks the role that answers an action, and shows its reply. It decides nothing else.
+
+mod admission;
+mod domain;
+mod handle;
+mod observe;
+mod store;
+pub mod tokens;
+
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use bus::{Bus, BusConfig, RpcClient};
+use model::Clock;
+use runtime::config::GatewayConfig;
+use runtime::health::Health;
+use secrecy::ExposeSecret;
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::admission::Admission;
+
+/// The schema `auth`'s tables; run by the database's owner with that schema as `search_path`.
+pub static MIGRATOR: Migrator =
+    Migrator { table_name: Cow::Borrowed("_auth_migrations"), ..sqlx::migrate!("./migrations") };
+
+const CONNECTIONS_MAX: u32 = 16;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What handlers share.
+#[derive(Clone)]
+struct Gateway {
+    config: GatewayConfig,
+    pool: PgPool,
+    bus: Bus,
+    rpc: RpcClient,
+    admission: Admission,
+    clock: Arc<dyn Clock>,
+}
+
+/// Connects, binds `config.listen` and serves until `soft` is cancelled; then finishes the requests in hand.
+///
+/// The listener also serves `health`'s routes, with this role's checks among them.
+pub async fn serve(
+    config: GatewayConfig,
+    health: Health,
+    clock: Arc<dyn Clock>,
+    soft: CancellationToken,
+) -> anyhow::Result<()> {
+    let listen = config.listen;
+    let Some(gateway) = connect(config, clock, &soft).await? else { return Ok(()) };
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("gateway.listen: {listen} can't be bound"))?;
+    run(listener, gateway, health, soft).await
+}
+
+/// The same on a listener that is bound already; `config.listen` plays no part.
+pub async fn serve_on(
+    listener: TcpListener,
+    config: GatewayConfig,
+    health: Health,
+    clock: Arc<dyn Clock>,
+    soft: CancellationToken,
+) -> anyhow::Result<()> {
+    match connect(config, clock, &soft).await? {
+        Some(gateway) => run(listener, gateway, health, soft).await,
+        None => Ok(()),
+    }
+}
+
+/// `None` where the end was asked for meanwhile.
+async fn connect(
+    config: GatewayConfig,
+    clock: Arc<dyn Clock>,
+    soft: &CancellationToken,
+) -> anyhow::Result<Option<Gateway>> {
+    let options = PgConnectOptions::from_str(config.database_url.expose_secret())
+        .context("gateway.database_url can't be read")?
+        .application_name("purser-gateway");
+    // Lazy: a database that is away makes the gateway answer 503, not disappear.
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS_MAX)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options);
+    let mut bus_config = BusConfig::new(config.amqp_url.clone(), "purser-gateway");
+    bus_config.clock = clock.clone();
+    let bus = tokio::select! {
+        connected = Bus::connect(bus_config) => connected.context("gateway.amqp_url")?,
+        () = soft.cancelled() => return Ok(None),
+    };
+    let admission = Admission::new(config.requests_per_customer_max);
+    Ok(Some(Gateway { rpc: RpcClient::new(bus.clone()), config, pool, bus, admission, clock }))
+}
+
+async fn run(listener: TcpListener, gateway: Gateway, health: Health, soft: CancellationToken) -> anyhow::Result<()> {
+    observe::describe();
+    register_checks(&gateway, &health);
+    let (bus, pool) = (gateway.bus.clone(), gateway.pool.clone());
+    let router = router(gateway).merge(health.router());
+    info!(listen = %listener.local_addr()?, "serving HTTP");
+    axum::serve(listener, router).with_graceful_shutdown(soft.cancelled_owned()).await.context("serving HTTP")?;
+    bus.close().await;
+    pool.close().await;
+    Ok(())
+}
+
+fn router(gateway: Gateway) -> Router {
+    Router::new()
+        .route("/s3.php", get(handle::s3_php::handle).post(handle::s3_php::handle))
+        .method_not_allowed_fallback(handle::s3_php::method_not_allowed)
+        .fallback(handle::s3_php::not_found)
+        .layer(DefaultBodyLimit::max(gateway.config.body_bytes_max))
+        .layer(axum::middleware::from_fn(observe::observe))
+        .with_state(gateway)
+}
+
+fn register_checks(gateway: &Gateway, health: &Health) {
+    let pool = gateway.pool.clone();
+    health.register("gateway.database", move || {
+        let pool = pool.clone();
+        async move { store::ping(&pool).await.map_err(|_| "the database does not answer".to_owned()) }
+    });
+    let bus = gateway.bus.clone();
+    health.register("gateway.broker", move || {
+        let connected = bus.is_connected();
+        async move { if connected { Ok(()) } else { Err("not connected".to_owned()) } }
+    });
+}

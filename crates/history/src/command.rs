@@ -127,7 +127,9 @@ impl Journal {
             }
             Seen::Pending => match self.resume(&key).await? {
                 Taken::Leased(lease, plan) => (lease, serde_json::from_value(plan)?),
-                Taken::Busy | Taken::None => return Err(Failure::Busy("the same command is being worked on".to_owned())),
+                Taken::Busy | Taken::None => {
+                    return Err(Failure::Busy("the same command is being worked on".to_owned()));
+                }
             },
         };
         self.finish_outside(handler, request, &key, &lease, &plan).await
@@ -196,10 +198,11 @@ impl Journal {
 
     fn refuse_if_late(&self, request: &Request) -> Result<(), Failure> {
         match request.deadline {
-            Some(deadline) if self.clock.now() > deadline => {
-                Err(Refusal::new(format!("the command's deadline {} has passed; nothing was done", deadline.to_rfc3339()))
-                    .into())
-            }
+            Some(deadline) if self.clock.now() > deadline => Err(Refusal::new(format!(
+                "the command's deadline {} has passed; nothing was done",
+                deadline.to_rfc3339()
+            ))
+            .into()),
             _ => Ok(()),
         }
     }

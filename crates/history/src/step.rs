@@ -201,11 +201,13 @@ impl Step {
         principal: Principal,
         message_id: Uuid,
         deadline: Option<Timestamp>,
+        traceparent: Option<&str>,
         parameters: &A,
     ) -> Result<(), Failure> {
         let mut body = serde_json::to_value(parameters)?;
         body["principal"] = serde_json::to_value(principal)?;
-        self.enqueue(&subject.to_string(), &Envelope::action::<A>(message_id, deadline, None), body.to_string()).await
+        self.enqueue(&subject.to_string(), &Envelope::action::<A>(message_id, deadline, traceparent), body.to_string())
+            .await
     }
 
     async fn enqueue(&mut self, subject: &str, envelope: &Envelope, body: String) -> Result<(), Failure> {

@@ -19,7 +19,7 @@ use runtime::{Role, Shutdown};
 
 /// What every handler works with.
 #[derive(Debug)]
-pub struct Metering {
+pub(crate) struct Metering {
     pub(crate) pool: sqlx::PgPool,
     pub(crate) locations: Locations,
     pub(crate) clock: Arc<dyn Clock>,

@@ -9,8 +9,8 @@
 pub mod ceph;
 mod error;
 pub mod faulty;
-pub mod locations;
-mod memory;
+mod locations;
+pub mod memory;
 mod store;
 mod types;
 

@@ -2,7 +2,7 @@
 //!
 //! It has users, quotas, bucket owners and a usage log that is readable at once; it is not meant for production.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,8 +30,9 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct State {
-    users: BTreeMap<S3Uid, User>,
-    buckets: BTreeMap<String, Bucket>,
+    users: HashMap<S3Uid, User>,
+    access_keys: HashMap<String, S3Uid>,
+    buckets: HashMap<String, Bucket>,
     usage: BTreeMap<(S3Uid, Timestamp, String, &'static str), Figures>,
 }
 
@@ -41,6 +42,7 @@ struct User {
     keys: S3Keys,
     max_buckets: u32,
     quota: Option<ByteCount>,
+    buckets: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -99,7 +101,7 @@ impl MemoryStore {
 
 impl State {
     fn authenticated(&self, keys: &S3Keys) -> Result<S3Uid, StoreError> {
-        let owner = self.users.iter().find(|(_, user)| user.keys.access_key == keys.access_key);
+        let owner = self.access_keys.get(&keys.access_key).and_then(|uid| self.users.get_key_value(uid));
         let Some((uid, user)) = owner else { return Err(refused("InvalidAccessKeyId", "The S3 key is not valid")) };
         if !user.keys.same_as(&keys.access_key, keys.secret_key.expose_secret()) {
             return Err(refused("SignatureDoesNotMatch", "The S3 key is not valid"));
@@ -116,7 +118,8 @@ impl State {
     }
 
     fn buckets_of(&self, uid: &S3Uid) -> impl Iterator<Item = (&String, &Bucket)> {
-        self.buckets.iter().filter(move |(_, bucket)| bucket.owner == *uid)
+        let names = self.users.get(uid).into_iter().flat_map(|user| &user.buckets);
+        names.filter_map(|name| self.buckets.get_key_value(name))
     }
 
     fn user_mut(&mut self, uid: &S3Uid) -> Result<&mut User, StoreError> {
@@ -172,7 +175,7 @@ impl ObjectStore for MemoryStore {
             let ours = existing.keys.same_as(&user.keys.access_key, user.keys.secret_key.expose_secret());
             return if ours { Ok(()) } else { Err(StoreError::Conflict(format!("user {} exists already", user.uid))) };
         }
-        if state.users.values().any(|other| other.keys.access_key == user.keys.access_key) {
+        if state.access_keys.contains_key(&user.keys.access_key) {
             return Err(StoreError::Conflict(format!("the access key of user {} exists already", user.uid)));
         }
         let new = User {
@@ -180,7 +183,9 @@ impl ObjectStore for MemoryStore {
             keys: user.keys.clone(),
             max_buckets: user.max_buckets,
             quota: None,
+            buckets: BTreeSet::new(),
         };
+        state.access_keys.insert(user.keys.access_key.clone(), user.uid.clone());
         state.users.insert(user.uid.clone(), new);
         Ok(())
     }
@@ -201,7 +206,9 @@ impl ObjectStore for MemoryStore {
         if state.buckets_of(uid).next().is_some() {
             return Err(refused("BucketAlreadyExists", "The user still has buckets"));
         }
-        state.users.remove(uid);
+        if let Some(user) = state.users.remove(uid) {
+            state.access_keys.remove(&user.keys.access_key);
+        }
         Ok(())
     }
 
@@ -217,9 +224,11 @@ impl ObjectStore for MemoryStore {
                 Some(_) => return Err(refused("BucketAlreadyExists", "Bucket name already taken")),
                 None => {}
             }
-            if state.buckets_of(uid).count() as u64 >= u64::from(state.user_mut(uid)?.max_buckets) {
+            let user = state.user_mut(uid)?;
+            if user.buckets.len() as u64 >= u64::from(user.max_buckets) {
                 return Err(refused("TooManyBuckets", "The account may not have more buckets"));
             }
+            user.buckets.insert(bucket.to_string());
             state.buckets.insert(bucket.to_string(), Bucket { owner: uid.clone(), objects: BTreeMap::new() });
             Ok(((), 0, 0))
         })
@@ -231,6 +240,7 @@ impl ObjectStore for MemoryStore {
                 return Err(refused("BucketNotEmpty", "The bucket is not empty"));
             }
             state.buckets.remove(bucket.as_str());
+            state.user_mut(uid)?.buckets.remove(bucket.as_str());
             Ok(((), 0, 0))
         });
         if let Err(StoreError::NotFound(_)) = answer { Ok(()) } else { answer }
@@ -308,8 +318,8 @@ impl ObjectStore for MemoryStore {
                     last_modified: object.last_modified,
                 })
                 .collect();
-            let last = objects.last().map(|object| object.key.clone());
-            let next = last.filter(|_| matching.next().is_some());
+            let last_key = objects.last().map(|object| object.key.clone());
+            let next = last_key.filter(|_| matching.next().is_some());
             Ok((ObjectPage { objects, next }, 0, 0))
         })
     }

@@ -17,7 +17,7 @@ use runtime::{Role, Shutdown};
 
 /// What every handler works with.
 #[derive(Debug)]
-pub struct Provisioner {
+pub(crate) struct Provisioner {
     pub(crate) pool: sqlx::PgPool,
     pub(crate) locations: Locations,
     pub(crate) sealing_key: SealingKey,

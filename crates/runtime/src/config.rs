@@ -225,8 +225,8 @@ impl Config {
                 ConfigError(vec![Problem::new(path.display().to_string(), message)])
             })?,
         };
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self::from_sources(&text, variables)
     }
 
@@ -252,10 +252,7 @@ impl Config {
             }
         };
         let config = sections::read(root, &mut problems);
-        match config {
-            Some(config) if problems.is_empty() => Ok(config),
-            _ => Err(ConfigError(problems)),
-        }
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
     }
 }
 
@@ -272,7 +269,8 @@ fn variable_key(name: &str) -> String {
 
 /// TOML errors quote the line they are about, which may hold a secret.
 fn without_source_lines(error: &str) -> String {
-    let quoted = |line: &&str| line.split_once('|').is_none_or(|(margin, _)| !margin.trim().bytes().all(|b| b.is_ascii_digit()));
+    let quoted =
+        |line: &&str| line.split_once('|').is_none_or(|(margin, _)| !margin.trim().bytes().all(|b| b.is_ascii_digit()));
     error.lines().filter(quoted).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(": ")
 }
 

@@ -4,3 +4,12 @@ pub mod config;
 pub mod health;
 pub mod lifecycle;
 pub mod telemetry;
+
+mod pipeline;
+mod role;
+mod routes;
+
+pub use lifecycle::Shutdown;
+pub use pipeline::TrustedPublishers;
+pub use role::Role;
+pub use routes::{Consume, Query, Routes};

@@ -19,6 +19,8 @@ use crate::routes::Routes;
 const RUNNER_INTERVAL: Duration = Duration::from_secs(1);
 /// How often answers whose time is over are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
+/// After how many failures a message is parked; with the bus's waits that is about two hours.
+const ATTEMPTS_MAX: u32 = 16;
 /// How many interrupted commands the runner takes at once.
 const RESUME_BATCH: i64 = 32;
 
@@ -82,15 +84,12 @@ impl Role {
         let config = ConsumerConfig {
             queue,
             prefetch: self.prefetch,
-            concurrency: usize::from(self.prefetch),
-            retry: RetryPolicy::default(),
+            concurrency: self.prefetch,
+            retry: RetryPolicy { max_attempts: ATTEMPTS_MAX },
             own_users: self.trusted.roles.iter().cloned().collect(),
         };
         let (bus, soft) = (self.bus.clone(), shutdown.soft().clone());
-        shutdown.spawn(part, async move {
-            bus.consume(config, handler, soft).await;
-            Ok(())
-        });
+        shutdown.spawn(part, async move { Ok(bus.consume(config, handler, soft).await?) });
     }
 }
 

@@ -127,9 +127,6 @@ impl<S: Send + Sync + 'static> Routes<S> {
 
 impl<S> std::fmt::Debug for Routes<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Routes")
-            .field("requests", &self.requests.keys())
-            .field("events", &self.events.keys())
-            .finish()
+        f.debug_struct("Routes").field("requests", &self.requests.keys()).field("events", &self.events.keys()).finish()
     }
 }

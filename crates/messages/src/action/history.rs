@@ -34,7 +34,7 @@ pub struct HistoryReply {
 pub struct HistoryEntryReply {
     /// Grows with time.
     pub id: i64,
-    /// For example `bucket.created`.
+    /// The event's type with `_` for `.`, as `s3.php` writes it: `bucket_created`.
     pub event: String,
     /// One readable sentence.
     pub description: String,

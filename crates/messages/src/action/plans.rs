@@ -36,8 +36,10 @@ pub struct PlanReply {
     pub active: u8,
     /// For example `standard`.
     pub storage_type: String,
-    /// Where it can be ordered.
-    pub location: Location,
+    /// Where it can be ordered: the first of `locations`.
+    pub location: String,
+    /// Everywhere it can be ordered.
+    pub locations: Vec<Location>,
     /// What it costs per payment period.
     pub price: PlanPriceReply,
     /// Price of each further GB of traffic, by lower-case currency.

@@ -208,3 +208,86 @@ impl UsageAnswer {
         records.into_values().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_say_what_to_do() {
+        for (api, status, code, kind) in [
+            (Api::Admin, 404, "NoSuchUser", "NotFound"),
+            (Api::Admin, 404, "NoSuchBucket", "Misconfigured"),
+            (Api::Admin, 404, "", "Misconfigured"),
+            (Api::Admin, 405, "MethodNotAllowed", "Misconfigured"),
+            (Api::Admin, 403, "AccessDenied", "Misconfigured"),
+            (Api::Admin, 403, "SignatureDoesNotMatch", "Misconfigured"),
+            (Api::Admin, 403, "RequestTimeTooSkewed", "Misconfigured"),
+            (Api::Admin, 409, "UserAlreadyExists", "Conflict"),
+            (Api::Admin, 409, "KeyExists", "Conflict"),
+            (Api::Admin, 409, "BucketAlreadyExists", "Refused"),
+            (Api::Admin, 400, "InvalidArgument", "Refused"),
+            (Api::Admin, 503, "SlowDown", "Unavailable"),
+            (Api::Admin, 502, "", "Unavailable"),
+            (Api::Admin, 501, "NotImplemented", "Misconfigured"),
+            (Api::S3, 404, "NoSuchBucket", "NotFound"),
+            (Api::S3, 409, "BucketAlreadyExists", "Refused"),
+            (Api::S3, 403, "QuotaExceeded", "Refused"),
+            (Api::S3, 403, "RequestTimeTooSkewed", "Misconfigured"),
+            (Api::S3, 400, "RequestTimeout", "Unavailable"),
+            (Api::S3, 301, "PermanentRedirect", "Misconfigured"),
+            (Api::S3, 500, "InternalError", "Unavailable"),
+            (Api::S3, 501, "NotImplemented", "Misconfigured"),
+            (Api::S3, 418, "", "Refused"),
+        ] {
+            let error = failure(api, status, code, "", "user x");
+            assert!(format!("{error:?}").starts_with(kind), "{api:?} {status} {code}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn users_are_read_as_radosgw_writes_them() {
+        let read = |text: &str| {
+            let answer: UserAnswer = serde_json::from_str(text).unwrap();
+            answer.into_store_user(&S3Uid::random())
+        };
+        for (max_buckets, expected) in [("0", None), ("-1", Some(0)), ("5", Some(5)), ("42997033", Some(42_997_033))] {
+            let user = read(&format!(r#"{{"suspended": 1, "max_buckets": {max_buckets}}}"#));
+            assert_eq!((user.suspended, user.max_buckets, user.quota), (true, expected, None));
+        }
+        for (enabled, max_size, expected) in
+            [(true, 10, Some(10)), (true, 0, Some(0)), (true, -1, None), (false, 10, None)]
+        {
+            let user = read(&format!(r#"{{"user_quota": {{"enabled": {enabled}, "max_size": {max_size}}}}}"#));
+            assert_eq!(user.quota, expected.map(ByteCount::from_bytes), "{enabled} {max_size}");
+        }
+    }
+
+    #[test]
+    fn uploads_in_parts_count_where_radosgw_counts_them() {
+        let answer: BucketAnswer = serde_json::from_str(
+            r#"{"bucket": "b", "usage": {"rgw.main": {"size": 5242880, "size_actual": 5242880, "num_objects": 1},
+                "rgw.multimeta": {"size": 0, "size_actual": 0, "size_utilized": 27, "num_objects": 1}}}"#,
+        )
+        .unwrap();
+        let usage = BucketUsage::from(answer);
+        assert_eq!((usage.usage.bytes(), usage.size_actual.bytes(), usage.objects), (5_242_880, 5_242_880, 1));
+    }
+
+    #[test]
+    fn split_hours_are_added_and_others_left_out() {
+        let entry = |epoch: i64, bytes: u64| {
+            format!(
+                r#"{{"bucket": "", "epoch": {epoch}, "categories": [{{"category": "list_buckets", "bytes_sent": {bytes},
+                    "bytes_received": 0, "ops": 1, "successful_ops": 1}}]}}"#
+            )
+        };
+        let entries = [entry(0, 1), entry(3600, 2), entry(3600, 4), entry(7200, 8)].join(",");
+        let answer: UsageAnswer =
+            serde_json::from_str(&format!(r#"{{"entries": [{{"user": "u", "buckets": [{entries}]}}]}}"#)).unwrap();
+        let hour = |secs| Timestamp::from_timestamp_secs(secs).unwrap();
+        let records = answer.into_records(hour(3600), hour(7200));
+        assert_eq!(records.len(), 1);
+        assert_eq!((records[0].hour, records[0].bytes_out.bytes(), records[0].operations), (hour(3600), 6, 2));
+    }
+}

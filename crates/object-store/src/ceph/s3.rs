@@ -55,9 +55,35 @@ impl S3 {
 
     pub(super) async fn create_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
         let call = self.client.create_bucket().bucket(bucket.as_str()).customize();
-        match call.config_override(signed_by(keys)).send().await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(from_sdk(&error, &bucket_subject(bucket))),
+        let Err(error) = call.config_override(signed_by(keys)).send().await else { return Ok(()) };
+        let error = from_sdk(&error, &bucket_subject(bucket));
+        // radosgw also says so about the user's own bucket: at the bucket limit, and where its placement differs.
+        match &error {
+            StoreError::Refused { code, .. } if matches!(code.as_str(), "TooManyBuckets" | "BucketAlreadyExists") => {
+                if self.owns(keys, bucket).await? {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// Whether the bucket is among the user's own; access to it would prove nothing.
+    async fn owns(&self, keys: &S3Keys, bucket: &BucketName) -> Result<bool, StoreError> {
+        let mut continuation = None;
+        loop {
+            let call = self.client.list_buckets().set_continuation_token(continuation).customize();
+            let answer = call.config_override(signed_by(keys)).send().await;
+            let page = answer.map_err(|error| from_sdk(&error, "the list of buckets"))?;
+            if page.buckets().iter().any(|own| own.name() == Some(bucket.as_str())) {
+                return Ok(true);
+            }
+            continuation = page.continuation_token;
+            if continuation.is_none() {
+                return Ok(false);
+            }
         }
     }
 

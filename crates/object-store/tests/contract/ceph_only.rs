@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use model::S3Uid;
+use chrono::{DurationRound, TimeDelta};
+use model::{Clock, S3Uid, SystemClock};
 use object_store::ceph::{CephConfig, CephStore};
 use object_store::{NewUser, ObjectStore, S3Keys, StoreError};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
-use crate::fixture::{Account, ceph, ceph_config};
+use crate::fixture::{Account, ceph, ceph_config, refusal_code, when_usage};
 
 fn new_user() -> NewUser {
     NewUser { uid: S3Uid::random(), display_name: "Ada".into(), keys: S3Keys::generate(), max_buckets: 1 }
@@ -76,10 +77,13 @@ async fn assert_unavailable(store: &CephStore) {
 #[tokio::test]
 async fn nobody_at_the_address_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url: url::Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let address = listener.local_addr().unwrap();
     drop(listener);
-    let config = CephConfig { admin_url: url.clone(), s3_url: url, ..ceph_config() };
-    assert_unavailable(&CephStore::new(config).unwrap()).await;
+    for scheme in ["http", "https"] {
+        let url: url::Url = format!("{scheme}://{address}").parse().unwrap();
+        let config = CephConfig { admin_url: url.clone(), s3_url: url, ..ceph_config() };
+        assert_unavailable(&CephStore::new(config).unwrap()).await;
+    }
 }
 
 #[tokio::test]
@@ -92,4 +96,24 @@ async fn a_server_that_never_answers_is_unavailable_in_time() {
     assert_unavailable(&CephStore::new(config).unwrap()).await;
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     drop(listener);
+}
+
+/// radosgw leaves requests without a bucket out of the hour that the query starts with; the store must not.
+#[tokio::test]
+async fn requests_without_a_bucket_are_in_the_usage_of_the_very_hour() {
+    let account = Account::create(&ceph()).await;
+    for n in 0..account.user.max_buckets {
+        account.create_bucket(&format!("b{n}")).await;
+    }
+    let started = SystemClock.now();
+    // At the bucket limit the store lists the user's buckets to tell their own from others'.
+    let one_more = account.store.create_bucket(account.keys(), &account.bucket_name("more")).await;
+    assert_eq!(refusal_code(one_more), "TooManyBuckets");
+    let hour = started.duration_trunc(TimeDelta::hours(1)).unwrap();
+    let records = when_usage(&account, hour, hour + TimeDelta::hours(2), |records| {
+        records.iter().any(|record| record.bucket.is_empty() && record.category == "list_buckets")
+    })
+    .await;
+    assert!(records.iter().all(|record| record.hour >= hour), "{records:?}");
+    account.remove().await;
 }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{BucketName, S3Uid, SystemClock};
+use model::{BucketName, S3Uid, SystemClock, Timestamp};
 use object_store::ceph::{CephConfig, CephStore};
 use object_store::memory::MemoryStore;
-use object_store::{ListObjects, NewUser, ObjectStore, S3Keys, StoreError};
+use object_store::{ListObjects, NewUser, ObjectStore, S3Keys, StoreError, UsageRecord};
 use test_support::services::Services;
+
+const FLUSH_DEADLINE: Duration = Duration::from_mins(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(crate) type Store = Arc<dyn ObjectStore>;
 
@@ -101,4 +104,23 @@ pub(crate) fn refusal_code<T: std::fmt::Debug>(answer: Result<T, StoreError>) ->
         Err(StoreError::Refused { code, .. }) => code,
         other => panic!("expected a refusal, not {other:?}"),
     }
+}
+
+/// The account's usage once it is `complete`: radosgw flushes its log late. Fails after the deadline.
+pub(crate) async fn when_usage(
+    account: &Account,
+    from: Timestamp,
+    to: Timestamp,
+    complete: impl Fn(&[UsageRecord]) -> bool,
+) -> Vec<UsageRecord> {
+    let poll = async {
+        loop {
+            let records = account.store.usage(account.uid(), from, to).await.unwrap();
+            if complete(&records) {
+                return records;
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    };
+    tokio::time::timeout(FLUSH_DEADLINE, poll).await.expect("the usage log shows all operations in time")
 }

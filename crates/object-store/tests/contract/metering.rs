@@ -1,15 +1,10 @@
 //! Bucket statistics, the usage log and health.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
-use model::{ByteCount, Clock, SystemClock, Timestamp};
-use object_store::{BucketUsage, UsageRecord};
+use model::{ByteCount, Clock, SystemClock};
+use object_store::BucketUsage;
 
-use crate::fixture::{Account, Store};
-
-const FLUSH_DEADLINE: Duration = Duration::from_secs(60);
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
+use crate::fixture::{Account, Store, when_usage};
 
 pub(crate) async fn bucket_usages_are_exact(store: Store) {
     let account = Account::create(&store).await;
@@ -42,7 +37,11 @@ pub(crate) async fn the_usage_log_has_the_exact_bytes(store: Store) {
         store.get_object(account.keys(), &bucket, key).await.unwrap();
     }
     let ended = SystemClock.now() + TimeDelta::seconds(1);
-    let records = when_flushed(&account, started, ended, 6).await;
+    let records = when_usage(&account, started, ended, |records| {
+        let transfers = records.iter().filter(|record| matches!(record.category.as_str(), "put_obj" | "get_obj"));
+        transfers.map(|record| record.successful_operations).sum::<u64>() >= 6
+    })
+    .await;
     assert!(records.iter().all(|record| record.hour <= ended && record.hour + TimeDelta::hours(1) > started));
     assert!(records.iter().all(|record| record.bucket == bucket.as_str()), "{records:?}");
     assert!(records.is_sorted_by_key(|record| (record.hour, &record.bucket, &record.category)));
@@ -60,21 +59,6 @@ pub(crate) async fn the_usage_log_has_the_exact_bytes(store: Store) {
     assert_eq!(store.usage(account.uid(), ended + TimeDelta::hours(1), ended + day).await.unwrap(), []);
     bystander.remove().await;
     account.remove().await;
-}
-
-/// The account's usage once it shows `operations` successful puts and gets; fails after the deadline.
-async fn when_flushed(account: &Account, from: Timestamp, to: Timestamp, operations: u64) -> Vec<UsageRecord> {
-    let poll = async {
-        loop {
-            let records = account.store.usage(account.uid(), from, to).await.unwrap();
-            let transfers = records.iter().filter(|record| matches!(record.category.as_str(), "put_obj" | "get_obj"));
-            if transfers.map(|record| record.successful_operations).sum::<u64>() >= operations {
-                return records;
-            }
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-    };
-    tokio::time::timeout(FLUSH_DEADLINE, poll).await.expect("the usage log shows all operations in time")
 }
 
 pub(crate) async fn the_store_is_healthy(store: Store) {

@@ -77,7 +77,8 @@ pub(super) fn read(section: Section<'_>) -> Locations {
         let code = match name.parse::<Location>() {
             Ok(code) if code.as_str() == name => Some(code),
             _ => {
-                section.problem("", "must be named by 2 to 16 characters of A-Z, 0-9 and -, for example [locations.NL]");
+                section
+                    .problem("", "must be named by 2 to 16 characters of A-Z, 0-9 and -, for example [locations.NL]");
                 None
             }
         };
@@ -100,20 +101,24 @@ pub(super) fn read(section: Section<'_>) -> Locations {
 fn location(mut section: Section<'_>) -> Option<LocationConfig> {
     // Whoever gives one of these talks to the RGW and needs them all.
     let talks_to_rgw = ["admin_access_key", "admin_secret_key"].into_iter().any(|key| section.has(key));
-    let rgw_url = if talks_to_rgw { section.required("rgw_url", http_url) } else { section.optional("rgw_url", http_url) };
-    let rgw = if talks_to_rgw {
-        let admin_access_key = section.required("admin_access_key", text);
-        let admin_secret_key = section.required("admin_secret_key", secret);
-        rgw_url.clone().zip(admin_access_key).zip(admin_secret_key).map(|((url, admin_access_key), admin_secret_key)| {
-            RgwConfig { url, admin_access_key, admin_secret_key }
-        })
-    } else {
-        // Asked for so that they are among the keys that a message about an unknown one lists.
-        section.optional("admin_access_key", text);
-        section.optional("admin_secret_key", secret);
-        None
-    };
-    let s3_url = if rgw_url.is_some() { section.optional("s3_url", http_url) } else { section.required("s3_url", http_url) };
+    let s3_url_is_needed = !section.has("rgw_url");
+    let rgw_url =
+        if talks_to_rgw { section.required("rgw_url", http_url) } else { section.optional("rgw_url", http_url) };
+    let rgw =
+        if talks_to_rgw {
+            let admin_access_key = section.required("admin_access_key", text);
+            let admin_secret_key = section.required("admin_secret_key", secret);
+            rgw_url.clone().zip(admin_access_key).zip(admin_secret_key).map(
+                |((url, admin_access_key), admin_secret_key)| RgwConfig { url, admin_access_key, admin_secret_key },
+            )
+        } else {
+            // Asked for so that they are among the keys that a message about an unknown one lists.
+            section.optional("admin_access_key", text);
+            section.optional("admin_secret_key", secret);
+            None
+        };
+    let s3_url =
+        if s3_url_is_needed { section.required("s3_url", http_url) } else { section.optional("s3_url", http_url) };
     let aliases = section.or("aliases", Vec::new(), locations);
     let default = section.or("default", false, boolean);
     section.finish();

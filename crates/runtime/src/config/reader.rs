@@ -25,10 +25,14 @@ impl<'p> Section<'p> {
     }
 
     fn key(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        match (self.path.as_str(), key) {
+            ("", key) => key.to_owned(),
+            (path, "") => path.to_owned(),
+            (path, key) => format!("{path}.{key}"),
+        }
     }
 
-    /// Notes a problem with a key of this section.
+    /// Notes a problem with a key of this section, or with the section itself where the key is empty.
     pub(super) fn problem(&mut self, key: &str, message: impl Into<String>) {
         let problem = Problem::new(self.key(key), message);
         self.problems.push(problem);

@@ -7,16 +7,18 @@ use messages::RoleName;
 use model::Currency;
 
 use super::reader::Section;
-use super::values::{amqp_url, currency, database_url, integer, log_filter, log_format, path, socket_address, text, texts};
+use super::values::{
+    amqp_url, currency, database_url, integer, log_filter, log_format, path, socket_address, text, texts,
+};
 use super::{
-    AmqpConfig, BillingConfig, Config, DatabaseConfig, GatewayConfig, HealthConfig, LogFormat, MeteringConfig, OwnUsers,
-    Problem, ProvisionerConfig, TelemetryConfig, locations,
+    AmqpConfig, BillingConfig, Config, DatabaseConfig, GatewayConfig, HealthConfig, LogFormat, MeteringConfig,
+    OwnUsers, Problem, ProvisionerConfig, TelemetryConfig, locations,
 };
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
-/// Reads everything; `None` only where `problems` says why.
-pub(super) fn read(root: Value, problems: &mut Vec<Problem>) -> Option<Config> {
+/// Reads everything; what comes back counts only where no problem was found.
+pub(super) fn read(root: Value, problems: &mut Vec<Problem>) -> Config {
     let mut root = Section::new("", root, problems);
     // A missing section is none of this process's business; a broken one is a problem that is noted.
     let config = Config {
@@ -31,7 +33,7 @@ pub(super) fn read(root: Value, problems: &mut Vec<Problem>) -> Option<Config> {
         health: health(root.table("health")),
     };
     root.finish();
-    Some(config)
+    config
 }
 
 fn database(mut section: Section<'_>) -> Option<DatabaseConfig> {

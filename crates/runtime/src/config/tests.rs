@@ -151,7 +151,6 @@ fn all_problems_are_named_at_once_with_what_would_be_right() {
          billing.prefetch: must be an integer from 1 to 2000\n\
          locations.nl: must be named by 2 to 16 characters of A-Z, 0-9 and -, for example [locations.NL]\n\
          locations.nl.rgw_url: must be a URL like https://s3.example.net, without user and query\n\
-         locations.nl.s3_url: is required\n\
          telemetry.log_format: must be \"pretty\" or \"json\", not \"xml\"\n\
          colour: is unknown; there are: database, amqp, gateway, provisioner, metering, billing, locations, telemetry, \
          health\n"

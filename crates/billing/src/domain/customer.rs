@@ -1,0 +1,10 @@
+//! Customers, as far as billing needs them.
+
+use model::{Currency, CustomerId};
+
+/// A customer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Customer {
+    pub(crate) id: CustomerId,
+    pub(crate) currency: Currency,
+}

@@ -1,0 +1,7 @@
+//! Pure rules: no I/O, no clock, no floats.
+
+pub(crate) mod customer;
+pub(crate) mod location;
+pub(crate) mod order;
+pub(crate) mod plan;
+pub(crate) mod term;

@@ -1,0 +1,158 @@
+//! Orders: what is checked before anything is made, and what a caller reads in the end.
+
+use messages::{CreateAccount, CreateOrder, CreateOrderReply, Refusal, Reply};
+use model::{BucketName, CustomerId, Location, OrderId, S3Uid, Timestamp};
+use uuid::Uuid;
+
+use super::customer::Customer;
+use super::plan::Plan;
+
+/// Where an order stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OrderState {
+    /// The provisioner has been told; its event is awaited.
+    Provisioning,
+    /// The account is usable and billed.
+    Completed,
+    /// Nothing was made, or it is being taken back; nothing is billed.
+    Failed,
+}
+
+/// An order.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Order {
+    pub(crate) id: OrderId,
+    pub(crate) customer_id: CustomerId,
+    pub(crate) s3uid: S3Uid,
+    pub(crate) location: Location,
+    pub(crate) bucket_name: BucketName,
+    /// The name under which it was ordered: `create_order` or `create_account`.
+    pub(crate) action: String,
+    pub(crate) principal: String,
+    pub(crate) message_id: Uuid,
+    pub(crate) state: OrderState,
+    pub(crate) deadline: Timestamp,
+}
+
+/// Whether this customer may order this plan there.
+pub(crate) fn check(
+    plan: &Plan,
+    customer: &Customer,
+    location: &Location,
+    free_accounts: i64,
+    free_accounts_max: u32,
+) -> Result<(), Refusal> {
+    if !plan.active {
+        return Err(Refusal::new(format!("S3 plan {} is not active", plan.id)));
+    }
+    if !plan.locations.contains(location) {
+        let offered: Vec<&str> = plan.locations.iter().map(Location::as_str).collect();
+        return Err(Refusal::new(format!(
+            "S3 plan {} is not available in {location}; it is available in {}",
+            plan.id,
+            offered.join(", ")
+        )));
+    }
+    let Some(price) = plan.prices.get(&customer.currency) else {
+        return Err(Refusal::new(format!("S3 plan {} has no price in {}", plan.id, customer.currency)));
+    };
+    if price.price.amount().is_zero() && free_accounts >= i64::from(free_accounts_max) {
+        return Err(Refusal::new(format!("a customer may have {free_accounts_max} free S3 accounts at most")));
+    }
+    Ok(())
+}
+
+/// The reply when the account is usable; its first bucket may have failed.
+pub(crate) fn completed_reply(order: &Order, bucket_error: Option<&str>) -> Reply {
+    let Some(reason) = bucket_error else {
+        return Reply::success(&order.action, &CreateOrderReply { s3uid: order.s3uid.clone() });
+    };
+    let message = if order.action == "create_account" {
+        format!(
+            "S3 account was being created, however a bucket creation error occurred - {reason}. Please notify the \
+             administrator."
+        )
+    } else {
+        format!("S3 account was being created, but a bucket creation error occurred - {reason}")
+    };
+    Reply::refused(&Refusal { message, details: Some(serde_json::json!({"s3uid": order.s3uid})) })
+}
+
+/// The two names of an order, with the parameters that both share.
+pub(crate) trait OrderAction {
+    /// The parameters.
+    fn order(&self) -> &CreateOrder;
+}
+
+impl OrderAction for CreateOrder {
+    fn order(&self) -> &CreateOrder {
+        self
+    }
+}
+
+impl OrderAction for CreateAccount {
+    fn order(&self) -> &CreateOrder {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use messages::find_action;
+    use model::Currency;
+
+    use super::*;
+    use crate::domain::plan::tests::plan;
+
+    #[test]
+    fn an_order_is_checked_before_anything_is_made() {
+        let customer = Customer { id: CustomerId(7), currency: Currency::EUR };
+        let mut free = plan(4, true, "NL", &["EUR"]);
+        let price = free.prices.get_mut(&Currency::EUR).unwrap();
+        price.price = model::Money::rounded(rust_decimal::Decimal::ZERO, Currency::EUR);
+        for (plan, location, free_accounts, refusal) in [
+            (plan(1, true, "NL", &["EUR"]), "NL", 9, None),
+            (plan(1, false, "NL", &["EUR"]), "NL", 0, Some("S3 plan 1 is not active")),
+            (plan(1, true, "NL", &["EUR"]), "US", 0, Some("S3 plan 1 is not available in US; it is available in NL")),
+            (plan(1, true, "NL", &["USD"]), "NL", 0, Some("S3 plan 1 has no price in EUR")),
+            (free.clone(), "NL", 0, None),
+            (free, "NL", 1, Some("a customer may have 1 free S3 accounts at most")),
+        ] {
+            let checked = check(&plan, &customer, &location.parse().unwrap(), free_accounts, 1);
+            assert_eq!(checked.err().map(|refusal| refusal.message).as_deref(), refusal);
+        }
+    }
+
+    #[test]
+    fn each_name_has_its_own_failure_text() {
+        let mut order = Order {
+            id: OrderId(Uuid::nil()),
+            customer_id: CustomerId(7),
+            s3uid: "5f8e9d2a1b0c4e3f7a6b5c4d3e2f1a0b".parse().unwrap(),
+            location: "NL".parse().unwrap(),
+            bucket_name: "abc".parse().unwrap(),
+            action: "create_order".to_owned(),
+            principal: String::new(),
+            message_id: Uuid::nil(),
+            state: OrderState::Provisioning,
+            deadline: Timestamp::MIN_UTC,
+        };
+        let message = |order: &Order| {
+            let reply: serde_json::Value =
+                serde_json::from_str(completed_reply(order, Some("taken")).as_json_text()).unwrap();
+            reply["message"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(message(&order), "S3 account was being created, but a bucket creation error occurred - taken");
+        assert_eq!(
+            completed_reply(&order, None).as_json_text(),
+            r#"{"result":"OK","action":"create_order","s3uid":"5f8e9d2a1b0c4e3f7a6b5c4d3e2f1a0b"}"#
+        );
+        order.action = "create_account".to_owned();
+        assert_eq!(
+            message(&order),
+            "S3 account was being created, however a bucket creation error occurred - taken. Please notify the \
+             administrator."
+        );
+        assert!(find_action(&order.action).is_some());
+    }
+}

@@ -1,0 +1,161 @@
+//! Plans: what is sold, at what price, and who sees which.
+
+use std::collections::BTreeMap;
+
+use messages::{ListPlans, PlanPriceReply, PlanReply, Refusal};
+use model::{Currency, Location, Money, PlanId, Principal};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use super::customer::Customer;
+use super::term::Term;
+
+/// What a plan costs in one currency.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlanPrice {
+    pub(crate) price: Money,
+    pub(crate) setup_fee: Money,
+    /// Per GB beyond what is included; finer than the currency's coins, so no `Money`.
+    pub(crate) traffic_overage_per_gb: Decimal,
+    pub(crate) storage_overage_per_gb: Decimal,
+}
+
+/// One version of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) id: PlanId,
+    pub(crate) version: i32,
+    pub(crate) name: String,
+    pub(crate) active: bool,
+    pub(crate) storage_type: String,
+    pub(crate) locations: Vec<Location>,
+    /// In the operator's base currency.
+    pub(crate) base_price: Decimal,
+    pub(crate) quota_bytes: i64,
+    pub(crate) included_storage_bytes: i64,
+    pub(crate) included_traffic_in_bytes: i64,
+    pub(crate) included_traffic_out_bytes: i64,
+    pub(crate) minimum_term: Term,
+    pub(crate) payment_period: Term,
+    pub(crate) prices: BTreeMap<Currency, PlanPrice>,
+}
+
+/// The plans that a caller sees: an administrator all; a customer the active ones with a price in their currency.
+pub(crate) fn visible(
+    plans: Vec<Plan>,
+    principal: Principal,
+    customer: Option<&Customer>,
+    wanted: &ListPlans,
+    location: Option<&Location>,
+) -> Result<Vec<Plan>, Refusal> {
+    let mut seen: Vec<Plan> = plans
+        .into_iter()
+        .filter(|plan| location.is_none_or(|location| plan.locations.contains(location)))
+        .filter_map(|plan| if principal.is_admin() { Some(plan) } else { for_customer(plan, customer?) })
+        .collect();
+    if let Some(id) = wanted.id {
+        seen.retain(|plan| plan.id == id);
+        if seen.is_empty() {
+            return Err(Refusal::new("S3 plan not found"));
+        }
+    }
+    Ok(seen)
+}
+
+fn for_customer(mut plan: Plan, customer: &Customer) -> Option<Plan> {
+    plan.prices.retain(|currency, _| *currency == customer.currency);
+    (plan.active && !plan.prices.is_empty()).then_some(plan)
+}
+
+/// The plan as `list_plans` shows it. Decimals become JSON numbers here, at the wire's edge.
+pub(crate) fn reply(plan: &Plan) -> PlanReply {
+    let lower_case = |pick: fn(&PlanPrice) -> Decimal| {
+        plan.prices
+            .iter()
+            .map(|(currency, price)| (currency.code().to_ascii_lowercase(), number(pick(price))))
+            .collect()
+    };
+    PlanReply {
+        id: plan.id,
+        name: plan.name.clone(),
+        active: u8::from(plan.active),
+        storage_type: plan.storage_type.clone(),
+        location: plan.locations.first().map(|location| location.to_string()).unwrap_or_default(),
+        locations: plan.locations.clone(),
+        price: PlanPriceReply {
+            base_price: number(plan.base_price),
+            price: plan.prices.iter().map(|(currency, price)| (*currency, number(price.price.amount()))).collect(),
+        },
+        traffic_overage_price: lower_case(|price| price.traffic_overage_per_gb),
+        storage_overage_price: lower_case(|price| price.storage_overage_per_gb),
+    }
+}
+
+fn number(decimal: Decimal) -> f64 {
+    decimal.to_f64().unwrap_or_default()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use model::CustomerId;
+
+    use super::*;
+
+    pub(crate) fn plan(id: i64, active: bool, location: &str, currencies: &[&str]) -> Plan {
+        let price = |currency: Currency| PlanPrice {
+            price: Money::rounded(Decimal::new(980, 2), currency),
+            setup_fee: Money::rounded(Decimal::ZERO, currency),
+            traffic_overage_per_gb: Decimal::new(1, 2),
+            storage_overage_per_gb: Decimal::new(5, 2),
+        };
+        let currencies = currencies.iter().map(|code| code.parse().unwrap());
+        Plan {
+            id: PlanId(id),
+            version: 1,
+            name: format!("Plan {id}"),
+            active,
+            storage_type: "standard".to_owned(),
+            locations: vec![location.parse().unwrap()],
+            base_price: Decimal::new(980, 2),
+            quota_bytes: 1,
+            included_storage_bytes: 1,
+            included_traffic_in_bytes: 0,
+            included_traffic_out_bytes: 0,
+            minimum_term: "1M".parse().unwrap(),
+            payment_period: "1M".parse().unwrap(),
+            prices: currencies.map(|currency| (currency, price(currency))).collect(),
+        }
+    }
+
+    #[test]
+    fn customers_see_active_plans_in_their_currency_and_administrators_all() {
+        let plans = || {
+            vec![plan(1, true, "NL", &["EUR", "USD"]), plan(2, false, "NL", &["EUR"]), plan(3, true, "US", &["USD"])]
+        };
+        let customer = Customer { id: CustomerId(7), currency: Currency::EUR };
+        let ids = |principal, wanted: &ListPlans, location: Option<&str>| {
+            let location = location.map(|name| name.parse().unwrap());
+            visible(plans(), principal, Some(&customer), wanted, location.as_ref())
+                .map(|plans| plans.iter().map(|plan| (plan.id.0, plan.prices.len())).collect::<Vec<_>>())
+                .map_err(|refusal| refusal.message)
+        };
+        let all = ListPlans { id: None, location: None };
+        let (own, admin) = (Principal::Customer(customer.id), Principal::Admin(None));
+        assert_eq!(ids(own, &all, None).unwrap(), [(1, 1)]);
+        assert_eq!(ids(admin, &all, None).unwrap(), [(1, 2), (2, 1), (3, 1)]);
+        assert_eq!(ids(admin, &all, Some("US")).unwrap(), [(3, 1)]);
+        assert_eq!(ids(admin, &ListPlans { id: Some(PlanId(2)), location: None }, None).unwrap(), [(2, 1)]);
+        assert_eq!(
+            ids(own, &ListPlans { id: Some(PlanId(2)), location: None }, None).unwrap_err(),
+            "S3 plan not found"
+        );
+    }
+
+    #[test]
+    fn numbers_leave_as_json_numbers_without_extra_digits() {
+        let json = serde_json::to_value(reply(&plan(1, true, "NL", &["EUR"]))).unwrap();
+        assert_eq!(json["price"], serde_json::json!({"base_price": 9.8, "price": {"EUR": 9.8}}));
+        assert_eq!(json["traffic_overage_price"], serde_json::json!({"eur": 0.01}));
+        assert_eq!((json["active"].as_i64(), json["location"].as_str()), (Some(1), Some("NL")));
+    }
+}

@@ -1,0 +1,42 @@
+//! `account.provisioned`: the account is usable, so its service begins and the caller of the order is answered.
+
+use async_trait::async_trait;
+use history::{Failure, Keep, Record, Step};
+use messages::{AccountProvisioned, CommandKey, Event, Subject};
+use runtime::Consume;
+
+use crate::domain::order::{self, OrderState};
+use crate::{Billing, store};
+
+#[async_trait]
+impl Consume<AccountProvisioned> for Billing {
+    async fn consume(&self, step: &mut Step, _event: &Event, data: AccountProvisioned) -> Result<(), Failure> {
+        let Some(order) = store::orders::lock(step.connection(), data.order_id).await? else {
+            return Err(Failure::Unavailable(format!("order {} is unknown", data.order_id)));
+        };
+        // Completed: the event came twice. Failed: the account came too late, and its release is on the way.
+        if order.state != OrderState::Provisioning {
+            return Ok(());
+        }
+        let now = step.now();
+        store::orders::conclude(step.connection(), order.id, None, now).await?;
+        let period_end = store::services::payment_period(step.connection(), order.id).await?.after(now);
+        let service_id = store::services::insert(step.connection(), order.id, now, period_end).await?;
+        step.record(Record {
+            event: "service.started",
+            subject: Subject::Account(order.s3uid.clone()),
+            customer_id: Some(order.customer_id),
+            actor: "billing",
+            description: format!("Service {service_id} runs; its first period ends on {}", period_end.date_naive()),
+            data: &serde_json::json!({
+                "service_id": service_id, "order_id": order.id, "period_start": now, "period_end": period_end,
+                "bucket_error": data.bucket_error,
+            }),
+            traceparent: None,
+        })
+        .await?;
+        let key = CommandKey { principal: order.principal.clone(), message_id: order.message_id };
+        let reply = order::completed_reply(&order, data.bucket_error.as_deref());
+        step.answer_waiting(&key, &order.action, &reply, Keep::ForEver).await
+    }
+}

@@ -1,0 +1,51 @@
+//! `billing.customers`.
+
+use history::Failure;
+use model::{CustomerId, Timestamp};
+use sqlx::{PgConnection, PgExecutor};
+
+use super::broken;
+use crate::customers::NewCustomer;
+use crate::domain::customer::Customer;
+
+/// A customer.
+pub(crate) async fn find(executor: impl PgExecutor<'_>, id: CustomerId) -> Result<Option<Customer>, Failure> {
+    let row =
+        sqlx::query!("SELECT currency FROM billing.customers WHERE id = $1", id.0).fetch_optional(executor).await?;
+    row.map(|row| {
+        let currency = row.currency.parse().map_err(|error| broken("customer", &error))?;
+        Ok(Customer { id, currency })
+    })
+    .transpose()
+}
+
+/// Locks a customer, so that two orders at once can't both be their last free one.
+pub(crate) async fn lock(connection: &mut PgConnection, id: CustomerId) -> Result<Option<Customer>, Failure> {
+    sqlx::query_scalar!("SELECT id FROM billing.customers WHERE id = $1 FOR UPDATE", id.0)
+        .fetch_optional(&mut *connection)
+        .await?;
+    find(connection, id).await
+}
+
+/// Adds a customer, or changes one. True: they are new.
+pub(crate) async fn upsert(
+    connection: &mut PgConnection,
+    customer: &NewCustomer,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    Ok(sqlx::query_scalar!(
+        r#"INSERT INTO billing.customers (id, email, country, currency, billing_entity, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6)
+           ON CONFLICT (id) DO UPDATE SET email = EXCLUDED.email, country = EXCLUDED.country,
+               currency = EXCLUDED.currency, billing_entity = EXCLUDED.billing_entity
+           RETURNING xmax = 0 AS "is_new!""#,
+        customer.id.0,
+        customer.email,
+        customer.country,
+        customer.currency.code(),
+        customer.billing_entity,
+        now
+    )
+    .fetch_one(connection)
+    .await?)
+}

@@ -1,0 +1,139 @@
+//! `billing.orders`.
+
+use history::Failure;
+use model::{CustomerId, OrderId, Timestamp};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::broken;
+use crate::domain::order::{Order, OrderState};
+use crate::domain::plan::Plan;
+
+struct Row {
+    id: Uuid,
+    customer_id: i64,
+    s3uid: String,
+    location: String,
+    bucket_name: String,
+    action: String,
+    principal: String,
+    message_id: Uuid,
+    state: String,
+    deadline: Timestamp,
+}
+
+impl TryFrom<Row> for Order {
+    type Error = Failure;
+
+    fn try_from(row: Row) -> Result<Self, Failure> {
+        Ok(Self {
+            id: OrderId(row.id),
+            customer_id: CustomerId(row.customer_id),
+            s3uid: row.s3uid.parse().map_err(|error| broken("order", &error))?,
+            location: row.location.parse().map_err(|error| broken("order", &error))?,
+            bucket_name: row.bucket_name.parse().map_err(|error| broken("order", &error))?,
+            action: row.action,
+            principal: row.principal,
+            message_id: row.message_id,
+            state: match row.state.as_str() {
+                "provisioning" => OrderState::Provisioning,
+                "completed" => OrderState::Completed,
+                "failed" => OrderState::Failed,
+                other => return Err(broken("order state", &other)),
+            },
+            deadline: row.deadline,
+        })
+    }
+}
+
+/// Adds an order that begins to be provisioned.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    order: &Order,
+    plan: &Plan,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "INSERT INTO billing.orders (id, customer_id, plan_id, plan_version, s3uid, location, bucket_name, action,
+             principal, message_id, state, deadline, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'provisioning', $11, $12)",
+        order.id.0,
+        order.customer_id.0,
+        plan.id.0,
+        plan.version,
+        order.s3uid.as_str(),
+        order.location.as_str(),
+        order.bucket_name.as_str(),
+        order.action,
+        order.principal,
+        order.message_id,
+        order.deadline,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// An order, locked until the step ends.
+pub(crate) async fn lock(connection: &mut PgConnection, id: OrderId) -> Result<Option<Order>, Failure> {
+    sqlx::query_as!(
+        Row,
+        "SELECT id, customer_id, s3uid, location, bucket_name, action, principal, message_id, state, deadline
+         FROM billing.orders WHERE id = $1 FOR UPDATE",
+        id.0
+    )
+    .fetch_optional(connection)
+    .await?
+    .map(Order::try_from)
+    .transpose()
+}
+
+/// One open order whose deadline has passed, locked; those that others hold are passed over.
+pub(crate) async fn lock_overdue(connection: &mut PgConnection, now: Timestamp) -> Result<Option<Order>, Failure> {
+    sqlx::query_as!(
+        Row,
+        "SELECT id, customer_id, s3uid, location, bucket_name, action, principal, message_id, state, deadline
+         FROM billing.orders WHERE state = 'provisioning' AND deadline < $1
+         ORDER BY deadline LIMIT 1 FOR UPDATE SKIP LOCKED",
+        now
+    )
+    .fetch_optional(connection)
+    .await?
+    .map(Order::try_from)
+    .transpose()
+}
+
+/// Ends an order well (no failure) or not.
+pub(crate) async fn conclude(
+    connection: &mut PgConnection,
+    id: OrderId,
+    failure: Option<&str>,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let state = if failure.is_none() { "completed" } else { "failed" };
+    sqlx::query!(
+        "UPDATE billing.orders SET state = $2, failure = $3, concluded_at = $4 WHERE id = $1",
+        id.0,
+        state,
+        failure,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// How many accounts a customer has, or is getting, under plans that cost them nothing.
+pub(crate) async fn free_accounts(connection: &mut PgConnection, customer_id: CustomerId) -> Result<i64, Failure> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM billing.orders o
+           JOIN billing.customers c ON c.id = o.customer_id
+           JOIN billing.plan_prices p ON p.plan_id = o.plan_id AND p.version = o.plan_version
+                AND p.currency = c.currency
+           WHERE o.customer_id = $1 AND o.state <> 'failed' AND p.price = 0"#,
+        customer_id.0
+    )
+    .fetch_one(connection)
+    .await?)
+}

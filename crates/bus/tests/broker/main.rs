@@ -1,0 +1,8 @@
+//! The bus against a real RabbitMQ, each test in a virtual host of its own.
+
+mod consuming;
+mod fixture;
+mod permissions;
+mod publishing;
+mod reconnecting;
+mod topology;

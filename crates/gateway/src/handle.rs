@@ -1,0 +1,3 @@
+//! The paths, one file each.
+
+pub(crate) mod s3_php;

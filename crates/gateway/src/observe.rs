@@ -1,0 +1,55 @@
+//! One log line and two metrics per request. Neither shows parameters: they hold tokens.
+
+use std::time::Instant;
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use tracing::info;
+use uuid::Uuid;
+
+const REQUESTS: &str = "purser_http_requests_total";
+const LATENCY: &str = "purser_http_request_seconds";
+
+/// What is known about a request once it is answered.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Observed {
+    /// The action, where there is such a one.
+    pub(crate) action: Option<&'static str>,
+    /// Who asked, where the token was valid.
+    pub(crate) actor: Option<String>,
+    /// The id under which it travelled.
+    pub(crate) message_id: Option<Uuid>,
+}
+
+/// Explains the metrics to whoever reads `/metrics`.
+pub(crate) fn describe() {
+    describe_counter!(REQUESTS, Unit::Count, "HTTP requests, by action (none: no known action) and HTTP status");
+    describe_histogram!(LATENCY, Unit::Seconds, "Time from a request's headers to its answer, by action");
+}
+
+/// Wraps every answer.
+pub(crate) async fn observe(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let seconds = started.elapsed().as_secs_f64();
+    let observed = response.extensions_mut().remove::<Observed>().unwrap_or_default();
+    let action = observed.action.unwrap_or("none");
+    let status = response.status().as_u16();
+    counter!(REQUESTS, "action" => action, "status" => status.to_string()).increment(1);
+    histogram!(LATENCY, "action" => action).record(seconds);
+    info!(
+        %method,
+        action,
+        status,
+        seconds,
+        actor = observed.actor,
+        message_id = observed.message_id.map(tracing::field::display),
+        "answered"
+    );
+    response
+}

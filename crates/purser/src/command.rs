@@ -1,0 +1,82 @@
+//! The command line.
+
+mod config;
+mod customer;
+mod duration;
+mod migrate;
+mod plan;
+mod serve;
+mod token;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use messages::RoleName;
+use runtime::config::Config;
+use secrecy::ExposeSecret;
+use sqlx::PgPool;
+
+/// Sells S3 storage on a Ceph cluster; its front door is RabbitMQ.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// The configuration; variables like `PURSER__GATEWAY__LISTEN` override its keys.
+    #[arg(long, value_name = "FILE", env = "PURSER_CONFIG", default_value = "purser.toml", global = true)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve HTTP, and ask the other roles over RabbitMQ
+    Gateway,
+    /// Make and remove accounts, keys, quotas and buckets on Ceph
+    Provisioner,
+    /// Measure what accounts use
+    Metering,
+    /// Keep plans, orders, services and invoices
+    Billing,
+    /// Run all four roles in one process
+    All,
+    /// Bring the database and the broker to this version's state
+    Migrate,
+    /// Tokens for the HTTP API
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Pricing plans
+    #[command(subcommand)]
+    Plan(plan::PlanCommand),
+    /// Customers
+    #[command(subcommand)]
+    Customer(customer::CustomerCommand),
+    /// The configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+}
+
+impl Cli {
+    /// Does what was asked for. Roles return when they were told to end.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let config = Config::load(Some(&self.config))?;
+        match self.command {
+            Command::Gateway => serve::run(config, &[RoleName::Gateway]).await,
+            Command::Provisioner => serve::run(config, &[RoleName::Provisioner]).await,
+            Command::Metering => serve::run(config, &[RoleName::Metering]).await,
+            Command::Billing => serve::run(config, &[RoleName::Billing]).await,
+            Command::All => serve::run(config, &serve::ALL).await,
+            Command::Migrate => migrate::run(&config).await,
+            Command::Token(command) => command.run(&config).await,
+            Command::Plan(command) => command.run(&config).await,
+            Command::Customer(command) => command.run(&config).await,
+            Command::Config(command) => command.run(&config, &self.config),
+        }
+    }
+}
+
+/// A connection as the database's owner.
+async fn owner_pool(config: &Config) -> anyhow::Result<PgPool> {
+    let database = config.database.as_ref().context("this command needs the section [database] with url")?;
+    PgPool::connect(database.url.expose_secret()).await.context("database.url: no connection")
+}

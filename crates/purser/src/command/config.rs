@@ -1,0 +1,29 @@
+//! `purser config`.
+
+use std::path::Path;
+
+use anyhow::bail;
+use clap::Subcommand;
+use messages::RoleName;
+use runtime::config::Config;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check the configuration for every role that has a section in it
+    Check,
+}
+
+impl ConfigCommand {
+    /// `config` has been read already: what is wrong within single keys has been said.
+    pub(super) fn run(self, config: &Config, path: &Path) -> anyhow::Result<()> {
+        let Self::Check = self;
+        let roles = config.configured_roles();
+        if roles.is_empty() {
+            bail!("{} has no section for a role: [gateway], [provisioner], [metering] or [billing]", path.display());
+        }
+        config.validate(&roles)?;
+        let names: Vec<_> = roles.into_iter().map(RoleName::as_str).collect();
+        println!("{} is sound for {}", path.display(), names.join(", "));
+        Ok(())
+    }
+}

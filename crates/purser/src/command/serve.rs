@@ -1,0 +1,69 @@
+//! Running roles.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use messages::RoleName;
+use model::{Clock, SystemClock};
+use runtime::config::Config;
+use runtime::health::Health;
+use runtime::lifecycle::{GRACE, Shutdown};
+use runtime::telemetry::{self, Metrics};
+use tokio::net::TcpListener;
+use tracing::info;
+
+/// All roles. The gateway comes last: when it answers, somebody works on what it is asked.
+pub(super) const ALL: [RoleName; 4] = [RoleName::Provisioner, RoleName::Metering, RoleName::Billing, RoleName::Gateway];
+
+/// What the roles of a process share.
+struct Process {
+    config: Config,
+    health: Health,
+    shutdown: Shutdown,
+    clock: Arc<dyn Clock>,
+}
+
+/// Runs these roles until a signal ends them or one of them fails.
+pub(super) async fn run(config: Config, roles: &[RoleName]) -> anyhow::Result<()> {
+    config.validate(roles)?;
+    telemetry::init_logs(&config.telemetry)?;
+    let metrics = Metrics::install()?;
+    let shutdown = Shutdown::new();
+    shutdown.listen_for_signals().context("signals can't be listened for")?;
+    let health = Health::new(metrics, shutdown.soft().clone());
+    let process = Process { config, health, shutdown, clock: Arc::new(SystemClock) };
+    if !roles.contains(&RoleName::Gateway) {
+        process.serve_health().await?;
+    }
+    for role in roles {
+        info!(%role, "starting");
+        process.start(*role)?;
+    }
+    process.shutdown.finish(GRACE).await
+}
+
+impl Process {
+    /// Starts one role; it ends with the process's shutdown.
+    fn start(&self, role: RoleName) -> anyhow::Result<()> {
+        match role {
+            RoleName::Gateway => {
+                let config = self.config.gateway.clone().context("[gateway] is required")?;
+                let (health, clock) = (self.health.clone(), self.clock.clone());
+                let soft = self.shutdown.soft().clone();
+                self.shutdown.spawn("gateway", gateway::serve(config, health, clock, soft));
+            }
+            RoleName::Provisioner | RoleName::Metering | RoleName::Billing => bail!("this build has no {role}"),
+        }
+        Ok(())
+    }
+
+    /// Where there is no gateway, which serves it too.
+    async fn serve_health(&self) -> anyhow::Result<()> {
+        let Some(listen) = self.config.health.listen else { return Ok(()) };
+        let listener =
+            TcpListener::bind(listen).await.with_context(|| format!("health.listen: {listen} can't be bound"))?;
+        let health = self.health.clone();
+        self.shutdown.spawn("health", async move { Ok(health.serve(listener).await?) });
+        Ok(())
+    }
+}

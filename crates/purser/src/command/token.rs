@@ -1,0 +1,68 @@
+//! `purser token`.
+
+use anyhow::bail;
+use chrono::TimeDelta;
+use clap::{Args, Subcommand};
+use model::{CustomerId, Principal, SystemClock};
+use runtime::config::Config;
+use secrecy::ExposeSecret;
+
+use super::{duration, owner_pool};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it; it can't be shown again
+    Issue(Issue),
+    /// Take a token back
+    Revoke {
+        /// The token as it was printed
+        token: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Issue {
+    /// For this customer; with --admin, the administrator's own customer id
+    #[arg(long, value_name = "ID", required_unless_present = "admin", value_parser = clap::value_parser!(i64).range(1..))]
+    customer: Option<i64>,
+    /// For an administrator, who acts for any customer
+    #[arg(long)]
+    admin: bool,
+    /// How long it is valid: 12h, 30d, 1d12h
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    ttl: TimeDelta,
+    /// What it is for, for those who clean up later
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+}
+
+impl TokenCommand {
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let pool = owner_pool(config).await?;
+        match self {
+            Self::Issue(issue) => {
+                let principal = issue.principal()?;
+                let description = issue.description.as_deref();
+                let token = gateway::tokens::issue(&pool, principal, issue.ttl, description, &SystemClock).await?;
+                println!("{}", token.expose_secret());
+            }
+            Self::Revoke { token } => {
+                if !gateway::tokens::revoke(&pool, &token, &SystemClock).await? {
+                    bail!("there is no such token, or it was revoked before");
+                }
+                println!("revoked");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Issue {
+    fn principal(&self) -> anyhow::Result<Principal> {
+        match (self.admin, self.customer.map(CustomerId)) {
+            (true, customer) => Ok(Principal::Admin(customer)),
+            (false, Some(customer)) => Ok(Principal::Customer(customer)),
+            (false, None) => bail!("say whom it is for: --customer ID or --admin"),
+        }
+    }
+}
