@@ -115,17 +115,17 @@ impl<P: Publish> Relay<P> {
             .buffer_unordered(SUBJECTS_AT_ONCE)
             .collect()
             .await;
-        let mut published = Vec::new();
+        let mut done = Vec::new();
         for (ids, blocked) in outcomes {
-            published.extend(ids);
+            done.extend(ids);
             if let Some(subject) = blocked {
                 self.resting.insert(subject, now + SUBJECT_REST);
             }
         }
-        sqlx::query!("DELETE FROM outbox WHERE id = ANY ($1)", &published).execute(&mut *connection).await?;
+        sqlx::query!("DELETE FROM outbox WHERE id = ANY ($1)", &done).execute(&mut *connection).await?;
         metrics::counter!("purser_relay_published_total", "role" => self.journal.role.as_str())
-            .increment(published.len() as u64);
-        Ok(!published.is_empty())
+            .increment(done.len() as u64);
+        Ok(!done.is_empty())
     }
 }
 

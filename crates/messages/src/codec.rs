@@ -52,7 +52,13 @@ impl Encoding {
     pub fn encode<T: Serialize>(self, value: &T) -> Result<Vec<u8>, DecodeError> {
         match self {
             Self::MessagePack => {
-                rmp_serde::to_vec_named(value).map_err(|e| DecodeError::Malformed("MessagePack", e.to_string()))
+                // Human readable, so that a UUID or a time is the same text as in JSON.
+                let mut body = Vec::new();
+                let mut encoder = rmp_serde::Serializer::new(&mut body).with_struct_map().with_human_readable();
+                match value.serialize(&mut encoder) {
+                    Ok(()) => Ok(body),
+                    Err(error) => Err(DecodeError::Malformed("MessagePack", error.to_string())),
+                }
             }
             Self::Json => serde_json::to_vec(value).map_err(|e| DecodeError::Malformed("JSON", e.to_string())),
         }
@@ -63,7 +69,7 @@ impl Encoding {
         match self {
             Self::MessagePack => {
                 let mut rest = body;
-                let mut decoder = rmp_serde::Deserializer::new(&mut rest);
+                let mut decoder = rmp_serde::Deserializer::new(&mut rest).with_human_readable();
                 decoder.set_max_depth(32);
                 let value =
                     T::deserialize(&mut decoder).map_err(|e| DecodeError::Malformed("MessagePack", e.to_string()))?;

@@ -2,25 +2,31 @@
 DO $$
 DECLARE
     service text;
+    role_name text;
+    service_schema text;
 BEGIN
-    FOREACH service IN ARRAY ARRAY['gateway', 'provisioner', 'metering', 'billing'] LOOP
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'purser_' || service) THEN
-            EXECUTE format('CREATE ROLE %I LOGIN', 'purser_' || service);
-        END IF;
-    END LOOP;
-    FOR service IN SELECT unnest(ARRAY['gateway', 'provisioner', 'metering', 'billing']) LOOP
-        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), 'purser_' || service);
-    END LOOP;
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    FOREACH service IN ARRAY ARRAY['gateway', 'provisioner', 'metering', 'billing'] LOOP
+        role_name := 'purser_' || service;
+        service_schema := CASE service WHEN 'gateway' THEN 'auth' ELSE service END;
+        -- Roles belong to the whole cluster: another database's migration may make them at the same moment.
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I LOGIN', role_name);
+                EXECUTE format('ALTER ROLE %I SET search_path = %I', role_name, service_schema);
+                EXECUTE format('GRANT %I TO CURRENT_USER', role_name);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL;
+            END;
+        END IF;
+        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), role_name);
+        EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I', service_schema, role_name);
+    END LOOP;
 END
 $$;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 
-CREATE SCHEMA IF NOT EXISTS auth AUTHORIZATION purser_gateway;
-CREATE SCHEMA IF NOT EXISTS provisioner AUTHORIZATION purser_provisioner;
-CREATE SCHEMA IF NOT EXISTS metering AUTHORIZATION purser_metering;
-CREATE SCHEMA IF NOT EXISTS billing AUTHORIZATION purser_billing;
 CREATE SCHEMA IF NOT EXISTS history;
 CREATE SCHEMA IF NOT EXISTS shared;
 

@@ -7,15 +7,22 @@ mod migrate;
 mod plan;
 mod serve;
 mod token;
+mod worker;
 
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::Context;
+use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
+use history::Journal;
 use messages::RoleName;
+use model::SystemClock;
 use runtime::config::Config;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// Sells S3 storage on a Ceph cluster; its front door is RabbitMQ.
 #[derive(Debug, Parser)]
@@ -73,6 +80,16 @@ impl Cli {
             Command::Config(command) => command.run(&config, &self.config),
         }
     }
+}
+
+/// A role's journal, written with the rights of the database's owner; what operators change is recorded there.
+async fn journal(config: &Config, role: RoleName) -> anyhow::Result<Journal> {
+    let database = config.database.as_ref().context("this command needs the section [database] with url")?;
+    let options = PgConnectOptions::from_str(database.url.expose_secret())
+        .context("database.url can't be read")?
+        .options([("search_path", role.as_str())]);
+    let pool = PgPoolOptions::new().max_connections(2).connect_with(options).await.context("database.url")?;
+    Ok(Journal::new(pool, role, Arc::new(SystemClock), TimeDelta::seconds(30)))
 }
 
 /// A connection as the database's owner.

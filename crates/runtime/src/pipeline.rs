@@ -66,7 +66,7 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         let Some(handler) = self.routes.request_handler(spec.name) else { return unknown(spec.name) };
         match handler(Arc::clone(&self.state), self.journal.clone(), request).await {
             Ok(reply) => Outcome::Done(reply),
-            Err(failure) => self.failed(delivery, failure),
+            Err(failure) => Self::failed(delivery, failure),
         }
     }
 
@@ -96,7 +96,7 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         };
         match handler(Arc::clone(&self.state), self.journal.clone(), event).await {
             Ok(()) => Outcome::Done(None),
-            Err(failure) => self.failed(delivery, failure),
+            Err(failure) => Self::failed(delivery, failure),
         }
     }
 
@@ -115,7 +115,7 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         }
     }
 
-    fn failed(&self, delivery: &Delivery, failure: Failure) -> Outcome {
+    fn failed(delivery: &Delivery, failure: Failure) -> Outcome {
         match failure {
             Failure::Refused(refusal) => refuse(delivery, &refusal),
             Failure::Busy(error) => Outcome::Retry { kind: RetryKind::Busy, error },

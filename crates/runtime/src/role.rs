@@ -18,7 +18,7 @@ use crate::routes::Routes;
 /// How often the runner looks for interrupted commands.
 const RUNNER_INTERVAL: Duration = Duration::from_secs(1);
 /// How often answers whose time is over are forgotten.
-const FORGET_INTERVAL: Duration = Duration::from_secs(600);
+const FORGET_INTERVAL: Duration = Duration::from_mins(10);
 /// After how many failures a message is parked; with the bus's waits that is about two hours.
 const ATTEMPTS_MAX: u32 = 16;
 /// How many interrupted commands the runner takes at once.

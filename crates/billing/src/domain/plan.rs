@@ -80,7 +80,7 @@ pub(crate) fn reply(plan: &Plan) -> PlanReply {
         name: plan.name.clone(),
         active: u8::from(plan.active),
         storage_type: plan.storage_type.clone(),
-        location: plan.locations.first().map(|location| location.to_string()).unwrap_or_default(),
+        location: plan.locations.first().map(Location::to_string).unwrap_or_default(),
         locations: plan.locations.clone(),
         price: PlanPriceReply {
             base_price: number(plan.base_price),

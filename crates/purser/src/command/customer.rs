@@ -1,9 +1,12 @@
 //! `purser customer`.
 
-use anyhow::bail;
+use billing::customers::NewCustomer;
 use clap::{Args, Subcommand};
-use model::Currency;
+use messages::RoleName;
+use model::{Currency, CustomerId};
 use runtime::config::Config;
+
+use super::journal;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CustomerCommand {
@@ -14,22 +17,30 @@ pub(crate) enum CustomerCommand {
 #[derive(Debug, Args)]
 pub(crate) struct Add {
     /// The number that the hosting company's other systems use too
-    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
     id: i64,
-    /// What they pay in, for example EUR
+    /// Where invoices go
     #[arg(long)]
-    currency: Currency,
+    email: String,
     /// Where they are taxed: two letters of ISO 3166, for example NL
     #[arg(long)]
     country: String,
-    /// Where invoices go
+    /// What they pay in, for example EUR
     #[arg(long)]
-    email: Option<String>,
+    currency: Currency,
+    /// Which of the company's entities bills them
+    #[arg(long)]
+    billing_entity: String,
 }
 
 impl CustomerCommand {
-    pub(super) async fn run(self, _config: &Config) -> anyhow::Result<()> {
-        let Self::Add(Add { id, .. }) = self;
-        bail!("customer {id} can't be added: this build keeps no customers")
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let Self::Add(Add { id, email, country, currency, billing_entity }) = self;
+        let customer =
+            NewCustomer { id: CustomerId(id), email, country: country.to_ascii_uppercase(), currency, billing_entity };
+        let journal = journal(config, RoleName::Billing).await?;
+        let is_new = billing::customers::add(&journal, &customer).await?;
+        println!("customer {id} {}", if is_new { "added" } else { "changed" });
+        Ok(())
     }
 }

@@ -1,28 +1,99 @@
-//! `purser migrate`.
+//! `purser migrate`: roles, schemas, tables and topology, brought to this version's state.
 
 use std::str::FromStr;
 
 use anyhow::Context;
+use bus::{Bus, BusConfig, Topology};
+use chrono::Datelike;
+use messages::RoleName;
+use model::{Clock, SystemClock};
 use runtime::config::Config;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
 
-/// Brings everything to this version's state; safe to run again.
+/// Run by the owner, each time; every statement in it may be repeated.
+const BOOTSTRAP: &str = include_str!("../../migrations/bootstrap.sql");
+/// How many months of the history have partitions of their own ahead of time.
+const MONTHS_AHEAD: i32 = 24;
+
+/// Brings everything to this version's state; safe to run again, also while roles work.
 pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
-    run_in_schema(config, "auth", &gateway::MIGRATOR).await
+    let database = config.database.as_ref().context("this command needs the section [database] with url")?;
+    let mut connection =
+        PgConnection::connect(database.url.expose_secret()).await.context("database.url: no connection")?;
+    // Two at once would make the same roles and schemas.
+    sqlx::query("SELECT pg_advisory_lock(hashtextextended('purser.migrate', 0))").execute(&mut connection).await?;
+    sqlx::raw_sql(BOOTSTRAP).execute(&mut connection).await.context("roles and schemas")?;
+    set_passwords(config, &mut connection).await?;
+
+    sqlx::raw_sql("SET search_path TO history").execute(&mut connection).await?;
+    history::LOG_MIGRATOR.run(&mut connection).await.context("migrations of schema history")?;
+    sqlx::query("SELECT history.make_partitions($1, $2)")
+        .bind(SystemClock.now().date_naive().with_day(1).context("the clock shows no date")?)
+        .bind(MONTHS_AHEAD)
+        .execute(&mut connection)
+        .await
+        .context("partitions of the history")?;
+
+    let journal = Some(&history::JOURNAL_MIGRATOR);
+    as_role(&mut connection, "gateway", "auth", None, &gateway::MIGRATOR).await?;
+    as_role(&mut connection, "provisioner", "provisioner", journal, &provisioner::MIGRATOR).await?;
+    as_role(&mut connection, "metering", "metering", journal, &metering::MIGRATOR).await?;
+    as_role(&mut connection, "billing", "billing", journal, &billing::MIGRATOR).await?;
+    connection.close().await?;
+
+    if let Some(url) = &config.amqp.url {
+        let bus = Bus::connect(BusConfig::new(url.clone(), "purser-migrate")).await.context("amqp.url")?;
+        Topology::purser().declare(&bus).await.context("topology")?;
+        bus.close().await;
+    }
+    Ok(())
 }
 
-/// Makes the schema and runs one set of migrations in it.
-async fn run_in_schema(config: &Config, schema: &str, migrator: &Migrator) -> anyhow::Result<()> {
-    let database = config.database.as_ref().context("this command needs the section [database] with url")?;
-    let options = PgConnectOptions::from_str(database.url.expose_secret())
-        .context("database.url can't be read")?
-        .options([("search_path", schema)]);
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.context("database.url")?;
-    let create = format!("CREATE SCHEMA IF NOT EXISTS {schema}");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&pool).await.with_context(|| format!("schema {schema}"))?;
-    migrator.run(&pool).await.with_context(|| format!("migrations of schema {schema}"))?;
-    pool.close().await;
+/// Runs a schema's migrations as the role that owns it, so that what they make is the role's.
+async fn as_role(
+    connection: &mut PgConnection,
+    role: &str,
+    schema: &str,
+    journal: Option<&Migrator>,
+    own: &Migrator,
+) -> anyhow::Result<()> {
+    let enter = format!("SET ROLE purser_{role}; SET search_path TO {schema}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(enter)).execute(&mut *connection).await.with_context(|| role.to_owned())?;
+    for migrator in journal.into_iter().chain([own]) {
+        migrator.run(&mut *connection).await.with_context(|| format!("migrations of schema {schema}"))?;
+    }
+    sqlx::raw_sql("RESET ROLE; RESET search_path").execute(connection).await?;
+    Ok(())
+}
+
+/// Gives each database role the password that its section's URL has, where it can't log in with it yet.
+async fn set_passwords(config: &Config, connection: &mut PgConnection) -> anyhow::Result<()> {
+    let urls: [(RoleName, Option<&SecretString>); 4] = [
+        (RoleName::Gateway, config.gateway.as_ref().map(|section| &section.database_url)),
+        (RoleName::Provisioner, config.provisioner.as_ref().map(|section| &section.database_url)),
+        (RoleName::Metering, config.metering.as_ref().map(|section| &section.database_url)),
+        (RoleName::Billing, config.billing.as_ref().map(|section| &section.database_url)),
+    ];
+    for (role, url) in urls {
+        let Some(url) = url else { continue };
+        let options = PgConnectOptions::from_str(url.expose_secret())
+            .with_context(|| format!("{role}.database_url can't be read"))?;
+        if options.connect().await.is_ok() {
+            continue;
+        }
+        let password = url::Url::parse(url.expose_secret())
+            .ok()
+            .and_then(|url| url.password().map(str::to_owned))
+            .with_context(|| format!("{role}.database_url has no password, and its role can't log in without"))?;
+        let quoted = password.replace('\'', "''");
+        let statement = format!("ALTER ROLE purser_{role} PASSWORD '{quoted}'");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&mut *connection)
+            .await
+            .with_context(|| format!("the password of the database role purser_{role} can't be set"))?;
+    }
     Ok(())
 }

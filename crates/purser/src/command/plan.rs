@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::Context;
 use clap::Subcommand;
+use messages::RoleName;
+use model::PlanId;
 use runtime::config::Config;
+
+use super::journal;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PlanCommand {
@@ -16,8 +20,21 @@ pub(crate) enum PlanCommand {
 }
 
 impl PlanCommand {
-    pub(super) async fn run(self, _config: &Config) -> anyhow::Result<()> {
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let Self::Import { file } = self;
-        bail!("{} can't be imported: this build keeps no plans", file.display())
+        let text = std::fs::read_to_string(&file).with_context(|| format!("{} can't be read", file.display()))?;
+        let journal = journal(config, RoleName::Billing).await?;
+        let summary = billing::plans::import(&journal, &text)
+            .await
+            .with_context(|| format!("{}: nothing was imported", file.display()))?;
+        for (what, plans) in
+            [("added", &summary.added), ("changed", &summary.changed), ("unchanged", &summary.unchanged)]
+        {
+            if !plans.is_empty() {
+                let ids: Vec<String> = plans.iter().map(PlanId::to_string).collect();
+                println!("{what}: {}", ids.join(", "));
+            }
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use messages::RoleName;
 use model::{Clock, SystemClock};
 use runtime::config::Config;
@@ -11,6 +11,8 @@ use runtime::lifecycle::{GRACE, Shutdown};
 use runtime::telemetry::{self, Metrics};
 use tokio::net::TcpListener;
 use tracing::info;
+
+use super::worker;
 
 /// All roles. The gateway comes last: when it answers, somebody works on what it is asked.
 pub(super) const ALL: [RoleName; 4] = [RoleName::Provisioner, RoleName::Metering, RoleName::Billing, RoleName::Gateway];
@@ -52,7 +54,12 @@ impl Process {
                 let soft = self.shutdown.soft().clone();
                 self.shutdown.spawn("gateway", gateway::serve(config, health, clock, soft));
             }
-            RoleName::Provisioner | RoleName::Metering | RoleName::Billing => bail!("this build has no {role}"),
+            RoleName::Provisioner | RoleName::Metering | RoleName::Billing => {
+                let (config, health) = (self.config.clone(), self.health.clone());
+                let (shutdown, clock) = (self.shutdown.clone(), self.clock.clone());
+                self.shutdown
+                    .spawn(role.as_str(), async move { worker::start(role, &config, &health, &shutdown, clock).await });
+            }
         }
         Ok(())
     }

@@ -1,0 +1,154 @@
+//! Wiring of the three workers: configuration to connection, journal, stores; then the role starts.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bus::{Bus, BusConfig};
+use chrono::TimeDelta;
+use history::Journal;
+use messages::RoleName;
+use model::Clock;
+use object_store::ceph::{CephConfig, CephStore};
+use object_store::{LocationStore, Locations};
+use runtime::config::{AmqpConfig, Config};
+use runtime::health::Health;
+use runtime::{Role, Shutdown, TrustedPublishers};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use url::Url;
+
+/// Per process and role; the relay takes one for itself, the sweep another.
+const CONNECTIONS_MAX: u32 = 16;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Shorter than any lease, so that a lease still holds when a call gives up.
+const STORE_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// The lease of roles that do nothing outside the database.
+const LEASE_DEFAULT: TimeDelta = TimeDelta::seconds(30);
+
+/// Connects one worker role and starts it; it ends with `shutdown`.
+pub(super) async fn start(
+    role: RoleName,
+    config: &Config,
+    health: &Health,
+    shutdown: &Shutdown,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<()> {
+    let connect = |amqp_url: SecretString, database_url: SecretString, lease: TimeDelta, prefetch: u16| {
+        connect(role, config, health, Arc::clone(&clock), amqp_url, database_url, lease, prefetch)
+    };
+    match role {
+        RoleName::Provisioner => {
+            let own = config.provisioner.clone().context("[provisioner] is required")?;
+            let lease = TimeDelta::seconds(i64::try_from(own.lease_seconds)?);
+            let key = std::fs::read_to_string(&own.sealing_key_file)
+                .with_context(|| format!("provisioner.sealing_key_file {}", own.sealing_key_file.display()))?;
+            let key = provisioner::SealingKey::from_base64(&key).context("provisioner.sealing_key_file")?;
+            let stores = stores(config)?;
+            let role = connect(own.amqp_url, own.database_url, lease, own.prefetch).await?;
+            provisioner::start(role, stores, key, shutdown);
+        }
+        RoleName::Metering => {
+            let own = config.metering.clone().context("[metering] is required")?;
+            let stores = stores(config)?;
+            let role = connect(own.amqp_url, own.database_url, LEASE_DEFAULT, own.prefetch).await?;
+            metering::start(role, stores, Duration::from_secs(own.sweep_interval_seconds), shutdown);
+        }
+        RoleName::Billing => {
+            let own = config.billing.clone().context("[billing] is required")?;
+            let settings = billing::Settings {
+                order_deadline: TimeDelta::seconds(i64::try_from(own.order_deadline_seconds)?),
+                free_accounts_max: own.free_accounts_max,
+                locations: location_book(config)?,
+            };
+            let role = connect(own.amqp_url, own.database_url, LEASE_DEFAULT, own.prefetch).await?;
+            billing::start(role, settings, shutdown);
+        }
+        RoleName::Gateway => anyhow::bail!("the gateway is no worker"),
+    }
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "called once, through a closure that fills in what is common")]
+async fn connect(
+    role: RoleName,
+    config: &Config,
+    health: &Health,
+    clock: Arc<dyn Clock>,
+    amqp_url: SecretString,
+    database_url: SecretString,
+    lease: TimeDelta,
+    prefetch: u16,
+) -> anyhow::Result<Role> {
+    let options = PgConnectOptions::from_str(database_url.expose_secret())
+        .with_context(|| format!("{role}.database_url can't be read"))?
+        .application_name(&format!("purser-{role}"))
+        .options([("search_path", role.as_str())]);
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS_MAX)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options);
+    let mut bus_config = BusConfig::new(amqp_url, format!("purser-{role}"));
+    bus_config.clock = Arc::clone(&clock);
+    let bus = Bus::connect(bus_config).await.with_context(|| format!("{role}.amqp_url"))?;
+    register_checks(role, health, &pool, &bus);
+    let journal = Journal::new(pool, role, clock, lease);
+    Ok(Role::new(role, bus, journal, trusted(&config.amqp), prefetch))
+}
+
+fn trusted(amqp: &AmqpConfig) -> TrustedPublishers {
+    TrustedPublishers {
+        frontends: amqp.trusted_publishers.iter().cloned().collect(),
+        roles: amqp.own_users.all().into_iter().collect(),
+    }
+}
+
+fn register_checks(role: RoleName, health: &Health, pool: &PgPool, bus: &Bus) {
+    let pool = pool.clone();
+    health.register(format!("{role}.database"), move || {
+        let pool = pool.clone();
+        async move {
+            let answer = sqlx::query("SELECT 1").execute(&pool).await;
+            answer.map(|_| ()).map_err(|_| "the database does not answer".to_owned())
+        }
+    });
+    let bus = bus.clone();
+    health.register(format!("{role}.broker"), move || {
+        let connected = bus.is_connected();
+        async move { if connected { Ok(()) } else { Err("not connected".to_owned()) } }
+    });
+}
+
+/// One store per configured location.
+fn stores(config: &Config) -> anyhow::Result<Locations> {
+    config
+        .locations
+        .iter()
+        .map(|(code, location)| {
+            let rgw = location.rgw.clone().with_context(|| format!("locations.{code}.rgw_url is required"))?;
+            let store = CephStore::new(CephConfig {
+                admin_url: rgw.url.clone(),
+                s3_url: rgw.url,
+                admin_access_key: rgw.admin_access_key,
+                admin_secret_key: rgw.admin_secret_key,
+                request_timeout: STORE_REQUEST_TIMEOUT,
+            })
+            .with_context(|| format!("locations.{code}"))?;
+            Ok((code.clone(), LocationStore { store: Arc::new(store), endpoint: endpoint(&location.s3_url) }))
+        })
+        .collect()
+}
+
+/// Host, and port where it isn't the scheme's own, as the seeds show an endpoint.
+fn endpoint(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn location_book(config: &Config) -> anyhow::Result<billing::LocationBook> {
+    let default = config.locations.default_code().context("one location must have default = true")?;
+    let all = config.locations.iter().map(|(code, location)| (code.clone(), location.aliases.clone()));
+    Ok(billing::LocationBook::new(default.clone(), all))
+}
