@@ -3,18 +3,36 @@
 use std::time::Duration;
 
 const FIRST_MS: u64 = 100;
-const LAST_MS: u64 = 10_000;
+const LIMIT_MS: u64 = 10_000;
 
-/// The next wait doubles each time, up to ten seconds.
-#[derive(Debug, Default)]
+/// The next wait doubles each time, up to a limit.
+#[derive(Debug)]
 pub(crate) struct Backoff {
     failures: u32,
+    limit_ms: u64,
+}
+
+impl Default for Backoff {
+    /// Up to ten seconds.
+    fn default() -> Self {
+        Self::up_to_ms(LIMIT_MS)
+    }
 }
 
 impl Backoff {
+    /// Waits never longer than that.
+    pub(crate) const fn up_to_ms(limit_ms: u64) -> Self {
+        Self { failures: 0, limit_ms }
+    }
+
+    /// How often there was a wait since the last success.
+    pub(crate) const fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// How long to wait now: between a half and the whole of the step.
     pub(crate) fn next_wait(&mut self) -> Duration {
-        let step_ms = FIRST_MS.saturating_mul(1 << self.failures.min(10)).min(LAST_MS);
+        let step_ms = FIRST_MS.saturating_mul(1 << self.failures.min(10)).min(self.limit_ms);
         self.failures = self.failures.saturating_add(1);
         Duration::from_millis(rand::random_range(step_ms / 2..=step_ms))
     }

@@ -64,20 +64,32 @@ pub enum BusError {
     /// [`Bus::close`] was called.
     #[error("the bus is closed")]
     Closed,
-    /// The broker refuses a channel.
-    #[error("no channel: {0}")]
-    Channel(String),
 }
 
 /// A live connection with its publishing channels.
 pub(crate) struct Session {
     connection: Connection,
     pub(crate) confirms: ConfirmChannels,
+    lost: CancellationToken,
 }
+
+/// The session ended while something was under way on it.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the connection to the broker was lost")]
+pub(crate) struct Lost;
 
 impl Session {
     pub(crate) async fn open_channel(&self) -> lapin::Result<Channel> {
         self.connection.create_channel().await
+    }
+
+    /// Runs an operation on this session. Begun at the very moment of the loss, lapin's own would never end.
+    pub(crate) async fn while_alive<T>(&self, operation: impl Future<Output = T>) -> Result<T, Lost> {
+        tokio::select! {
+            biased;
+            result = operation => Ok(result),
+            () = self.lost.cancelled() => Err(Lost),
+        }
     }
 }
 
@@ -164,10 +176,6 @@ impl Bus {
         };
         session.ok_or(BusError::Closed)
     }
-
-    pub(crate) async fn open_channel(&self) -> Result<Channel, BusError> {
-        self.session().await?.open_channel().await.map_err(|error| BusError::Channel(error.to_string()))
-    }
 }
 
 struct Dialer {
@@ -214,7 +222,8 @@ impl Dialer {
 }
 
 fn live(connection: Connection, sender: &watch::Sender<Option<Arc<Session>>>) -> Arc<Session> {
-    let session = Arc::new(Session { connection, confirms: ConfirmChannels::default() });
+    let session =
+        Arc::new(Session { connection, confirms: ConfirmChannels::default(), lost: CancellationToken::new() });
     sender.send_replace(Some(Arc::clone(&session)));
     session
 }
@@ -233,6 +242,7 @@ async fn supervise(
             reason = loss(&session.connection) => Some(reason),
         };
         sender.send_replace(None);
+        session.lost.cancel();
         gauge.set(0.0);
         let Some(reason) = lost else { break };
         tracing::warn!(connection = dialer.name, reason, "lost the connection to the broker");

@@ -2,31 +2,31 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use lapin::Channel;
 use lapin::Consumer;
 use lapin::message::Delivery as RawDelivery;
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use messages::{Delivery, Outcome, ParkReason, Refusal, Reply, RetryKind};
 use tokio::sync::Semaphore;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::backoff::Backoff;
-use crate::connection::{Bus, BusError};
+use crate::connection::{Bus, BusError, Session};
 use crate::inbound::{self, Inbound};
 use crate::message::short;
-use crate::outcome::Settler;
+use crate::outcome::{Settler, Unsettled};
 use crate::topology::Topology;
 
 const BODY_BYTES_MAX: usize = 1_048_576;
-const INSPECTION_INTERVAL: Duration = Duration::from_secs(15);
+const REOPEN_WAIT_MS_MAX: u64 = 1_000;
+/// After so many consumers that died before their first delivery, something in the queue may be killing them.
+const FRUITLESS_MAX: u32 = 3;
 
 /// Decides what becomes of a delivery; it neither acknowledges nor publishes. A panic counts as a failed attempt.
 pub type Handler = Arc<dyn Fn(Delivery) -> BoxFuture<'static, Outcome> + Send + Sync>;
@@ -92,9 +92,18 @@ impl Bus {
     }
 }
 
+/// A consumer with what it lives on.
+struct Line {
+    session: Arc<Session>,
+    channel: Channel,
+    consumer: Consumer,
+}
+
 /// Why one consumer ended.
 enum End {
     Shutdown,
+    /// A careful consumer got its first delivery.
+    Recovered,
     Lost(String),
 }
 
@@ -109,19 +118,28 @@ struct Worker {
 
 impl Worker {
     async fn run(&self, bus: &Bus, prefetch: u16, shutdown: &CancellationToken) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::up_to_ms(REOPEN_WAIT_MS_MAX);
         loop {
+            // A message that lapin can't even parse kills the connection. Taken alone, it reaches the delivery limit
+            // without its neighbours.
+            let careful = backoff.failures() >= FRUITLESS_MAX;
             let opened = tokio::select! {
                 () = shutdown.cancelled() => return,
-                opened = self.open(bus, prefetch) => opened,
+                opened = self.open(bus, if careful { 1 } else { prefetch }) => opened,
             };
             let reason = match opened {
-                Ok((channel, consumer)) => match self.feed(&channel, consumer, &mut backoff, shutdown).await {
-                    End::Shutdown => return,
-                    End::Lost(reason) => reason,
-                },
-                Err(BusError::Closed) => return,
-                Err(error) => error.to_string(),
+                Ok(Ok(line)) => {
+                    let session = Arc::clone(&line.session);
+                    match session.while_alive(self.feed(line, careful, &mut backoff, shutdown)).await {
+                        Ok(End::Shutdown) => return,
+                        Ok(End::Recovered) => continue,
+                        Ok(End::Lost(reason)) => reason,
+                        Err(lost) => lost.to_string(),
+                    }
+                }
+                Ok(Err(reason)) => reason,
+                // The bus is closed.
+                Err(_) => return,
             };
             tracing::warn!(queue = self.settler.queue, reason, "lost the consumer; making a new one");
             tokio::select! {
@@ -131,25 +149,26 @@ impl Worker {
         }
     }
 
-    async fn open(&self, bus: &Bus, prefetch: u16) -> Result<(Channel, Consumer), BusError> {
-        let refused = |error: lapin::Error| BusError::Channel(error.to_string());
-        let channel = bus.open_channel().await?;
-        channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(refused)?;
-        let (queue, options) = (self.settler.queue.as_str().into(), BasicConsumeOptions::default());
-        let consumer =
-            channel.basic_consume(queue, "".into(), options, FieldTable::default()).await.map_err(refused)?;
-        Ok((channel, consumer))
+    /// A consumer on a channel of its own, or why there is none.
+    async fn open(&self, bus: &Bus, prefetch: u16) -> Result<Result<Line, String>, BusError> {
+        let session = bus.session().await?;
+        let open = async {
+            let channel = session.open_channel().await?;
+            channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+            let (queue, options) = (self.settler.queue.as_str().into(), BasicConsumeOptions::default());
+            let consumer = channel.basic_consume(queue, "".into(), options, FieldTable::default()).await?;
+            Ok((channel, consumer))
+        };
+        let opened = session.while_alive(open).await;
+        Ok(match opened {
+            Ok(Ok((channel, consumer))) => Ok(Line { session, channel, consumer }),
+            Ok(Err(error)) => Err(lapin::Error::to_string(&error)),
+            Err(lost) => Err(lost.to_string()),
+        })
     }
 
-    async fn feed(
-        &self,
-        channel: &Channel,
-        mut consumer: Consumer,
-        backoff: &mut Backoff,
-        shutdown: &CancellationToken,
-    ) -> End {
-        let mut inspection = tokio::time::interval(INSPECTION_INTERVAL);
-        inspection.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn feed(&self, line: Line, careful: bool, backoff: &mut Backoff, shutdown: &CancellationToken) -> End {
+        let Line { session, channel, mut consumer } = line;
         loop {
             let permit = tokio::select! {
                 () = shutdown.cancelled() => None,
@@ -159,10 +178,6 @@ impl Worker {
             let next = tokio::select! {
                 () = shutdown.cancelled() => break,
                 next = consumer.next() => next,
-                _ = inspection.tick() => match self.inspect(channel).await {
-                    Ok(()) => continue,
-                    Err(reason) => return End::Lost(reason),
-                },
             };
             let raw = match next {
                 Some(Ok(raw)) => raw,
@@ -171,31 +186,22 @@ impl Worker {
             };
             backoff.reset();
             // The channel lives until its last delivery is acknowledged.
-            let (worker, channel) = (self.clone(), channel.clone());
+            let (worker, session, channel) = (self.clone(), Arc::clone(&session), channel.clone());
             self.tasks.spawn(async move {
-                worker.handle(raw).await;
+                worker.handle(&session, raw).await;
                 drop((channel, permit));
             });
+            if careful {
+                break;
+            }
         }
         if let Err(error) = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await {
             tracing::debug!(queue = self.settler.queue, %error, "the consumer is gone already");
         }
-        End::Shutdown
+        if shutdown.is_cancelled() { End::Shutdown } else { End::Recovered }
     }
 
-    /// Where a quorum queue is deleted and at once declared again, its consumers are never told: they would wait for
-    /// ever.
-    async fn inspect(&self, channel: &Channel) -> Result<(), String> {
-        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let queue = self.settler.queue.as_str().into();
-        match channel.queue_declare(queue, options, FieldTable::default()).await {
-            Ok(queue) if queue.consumer_count() > 0 => Ok(()),
-            Ok(_) => Err("the broker has forgotten it: its queue was made anew".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    async fn handle(&self, raw: RawDelivery) {
+    async fn handle(&self, session: &Session, raw: RawDelivery) {
         let too_large = (raw.data.len() > BODY_BYTES_MAX)
             .then(|| format!("the body has {} bytes; the limit is {BODY_BYTES_MAX}", raw.data.len()));
         let body = if too_large.is_some() { Vec::new() } else { raw.data.clone() };
@@ -211,7 +217,7 @@ impl Worker {
             Some(defect) => undecodable(defect),
             None => self.ask_handler(&inbound).instrument(span.clone()).await,
         };
-        self.settler.settle(&raw, &inbound, outcome).instrument(span).await;
+        self.settler.settle(Unsettled { session, raw: &raw }, &inbound, outcome).instrument(span).await;
     }
 
     async fn ask_handler(&self, inbound: &Inbound) -> Outcome {

@@ -9,7 +9,7 @@ use lapin::types::AMQPValue;
 use messages::{CallerAddress, Outcome, ParkReason, Reply, RetryKind, RoleName};
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::Bus;
+use crate::connection::{Bus, Session};
 use crate::consume::RetryPolicy;
 use crate::inbound::{self, Inbound};
 use crate::publish::{PublishError, Publisher};
@@ -23,6 +23,13 @@ const QUICK_BUSY_MAX: u32 = 10;
 /// Before a message that could be neither retried nor parked goes back into its queue.
 const REQUEUE_WAIT: Duration = Duration::from_secs(1);
 
+/// A delivery that waits for its acknowledgement, and the connection that it came over.
+#[derive(Clone, Copy)]
+pub(crate) struct Unsettled<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) raw: &'a RawDelivery,
+}
+
 /// Carries out outcomes for one consumer.
 pub(crate) struct Settler {
     pub(crate) bus: Bus,
@@ -35,23 +42,23 @@ pub(crate) struct Settler {
 
 impl Settler {
     /// Never fails: what can't be carried out leads to another delivery.
-    pub(crate) async fn settle(&self, raw: &RawDelivery, inbound: &Inbound, outcome: Outcome) {
+    pub(crate) async fn settle(&self, unsettled: Unsettled<'_>, inbound: &Inbound, outcome: Outcome) {
         match outcome {
             Outcome::Done(reply) => {
                 self.answer(inbound, reply).await;
-                self.acknowledge(raw).await;
+                self.acknowledge(unsettled).await;
             }
-            Outcome::Retry { kind, error } => self.retry(raw, inbound, kind, &error).await,
+            Outcome::Retry { kind, error } => self.retry(unsettled, inbound, kind, &error).await,
             Outcome::Park { reason, detail, reply } => {
-                if self.park(raw, inbound, inbound.delivery.attempts, reason, &detail).await {
+                if self.park(unsettled, inbound, inbound.delivery.attempts, reason, &detail).await {
                     self.answer(inbound, reply).await;
-                    self.acknowledge(raw).await;
+                    self.acknowledge(unsettled).await;
                 }
             }
         }
     }
 
-    async fn retry(&self, raw: &RawDelivery, inbound: &Inbound, kind: RetryKind, error: &str) {
+    async fn retry(&self, unsettled: Unsettled<'_>, inbound: &Inbound, kind: RetryKind, error: &str) {
         let (attempts, busy) = match kind {
             RetryKind::Busy => (inbound.delivery.attempts, inbound.busy.saturating_add(1)),
             RetryKind::Failed => (inbound.delivery.attempts.saturating_add(1), inbound.busy),
@@ -63,25 +70,25 @@ impl Settler {
         let spent = kind == RetryKind::Failed && attempts >= self.retry.max_attempts;
         let retry_queue = Topology::retry_queue(&self.queue, delay).filter(|_| !spent);
         let Some(retry_queue) = retry_queue else {
-            if self.park(raw, inbound, attempts, ParkReason::OutOfAttempts, error).await {
-                self.acknowledge(raw).await;
+            if self.park(unsettled, inbound, attempts, ParkReason::OutOfAttempts, error).await {
+                self.acknowledge(unsettled).await;
             }
             return;
         };
         let mut notes = self.notes(inbound, attempts);
         notes.insert(inbound::BUSY, AMQPValue::LongLongInt(busy.into()));
         notes.insert(inbound::LAST_ERROR, note(error));
-        if self.publish_again(raw, "", &retry_queue, notes).await {
+        if self.publish_again(unsettled, "", &retry_queue, notes).await {
             metrics::counter!("purser_bus_retries_total", "queue" => self.queue.clone()).increment(1);
             tracing::info!(queue = self.queue, attempts, busy, wait = delay.name, error, "comes back later");
-            self.acknowledge(raw).await;
+            self.acknowledge(unsettled).await;
         }
     }
 
     /// Whether the message is safely aside; if not, it goes back into its queue.
     async fn park(
         &self,
-        raw: &RawDelivery,
+        unsettled: Unsettled<'_>,
         inbound: &Inbound,
         attempts: u32,
         reason: ParkReason,
@@ -92,7 +99,7 @@ impl Settler {
         notes.insert("x-parked-detail", note(detail));
         notes.insert("x-parked-at", note(&self.bus.clock().now().to_rfc3339()));
         notes.insert("x-source-queue", note(&self.queue));
-        let parked = self.publish_again(raw, PARKED_EXCHANGE, self.role.as_str(), notes).await;
+        let parked = self.publish_again(unsettled, PARKED_EXCHANGE, self.role.as_str(), notes).await;
         if parked {
             let labels = [("queue", self.queue.clone()), ("reason", reason.as_str().to_owned())];
             metrics::counter!("purser_bus_parked_total", &labels).increment(1);
@@ -115,15 +122,15 @@ impl Settler {
     /// Publishes the message whole to another place; where that fails, it goes back into its queue after a while.
     async fn publish_again(
         &self,
-        raw: &RawDelivery,
+        unsettled: Unsettled<'_>,
         exchange: &str,
         routing_key: &str,
         notes: BTreeMap<&'static str, AMQPValue>,
     ) -> bool {
-        let published = match inbound::again(&raw.properties, self.bus.user(), notes) {
+        let published = match inbound::again(&unsettled.raw.properties, self.bus.user(), notes) {
             Ok(properties) => {
                 let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-                self.publisher.publish_raw(exchange, routing_key, options, &raw.data, properties).await
+                self.publisher.publish_raw(exchange, routing_key, options, &unsettled.raw.data, properties).await
             }
             Err(reason) => Err(PublishError::Invalid(reason)),
         };
@@ -133,9 +140,8 @@ impl Settler {
             () = self.shutdown.cancelled() => {}
             () = tokio::time::sleep(REQUEUE_WAIT) => {}
         }
-        if let Err(error) = raw.acker.nack(BasicNackOptions { requeue: true, ..BasicNackOptions::default() }).await {
-            tracing::debug!(queue = self.queue, %error, "the channel is gone; the broker delivers again");
-        }
+        let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        self.finish(unsettled.session, unsettled.raw.acker.nack(options)).await;
         false
     }
 
@@ -146,11 +152,17 @@ impl Settler {
         }
     }
 
-    async fn acknowledge(&self, raw: &RawDelivery) {
-        match raw.acker.ack(BasicAckOptions::default()).await {
-            Ok(true) => {}
-            Ok(false) => tracing::debug!(queue = self.queue, "the channel is gone; the broker delivers again"),
-            Err(error) => tracing::debug!(queue = self.queue, %error, "not acknowledged; the broker delivers again"),
+    async fn acknowledge(&self, unsettled: Unsettled<'_>) {
+        self.finish(unsettled.session, unsettled.raw.acker.ack(BasicAckOptions::default())).await;
+    }
+
+    /// Where this fails the channel is gone, and the broker delivers again.
+    async fn finish(&self, session: &Session, settled: impl Future<Output = lapin::Result<bool>>) {
+        match session.while_alive(settled).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => tracing::debug!(queue = self.queue, "the channel is gone: not acknowledged"),
+            Ok(Err(error)) => tracing::debug!(queue = self.queue, %error, "not acknowledged"),
+            Err(lost) => tracing::debug!(queue = self.queue, %lost, "not acknowledged"),
         }
     }
 }

@@ -84,7 +84,8 @@ impl Publisher {
         let target = Target { exchange: short("exchange", exchange)?, routing_key: short("routing key", routing_key)? };
         let publish = async {
             let session = self.bus.session().await.map_err(|error| unconfirmed(&error))?;
-            session.confirms.publish(&session, target, options, body, properties).await
+            let publish = session.confirms.publish(&session, target, options, body, properties);
+            session.while_alive(publish).await.unwrap_or_else(|lost| Err(unconfirmed(&lost)))
         };
         tokio::time::timeout(CONFIRM_LIMIT, publish)
             .await

@@ -12,7 +12,7 @@ use lapin::{Channel, Confirmation, Consumer, PublisherConfirm};
 use tokio::sync::{Mutex, oneshot};
 use uuid::Uuid;
 
-use crate::connection::Bus;
+use crate::connection::{Bus, Session};
 use crate::message::{Message, short};
 use crate::publish::{PublishError, broken};
 
@@ -87,6 +87,7 @@ impl fmt::Debug for RpcClient {
 /// The channel on which both requests and replies travel: direct reply-to works within one channel only.
 #[derive(Clone)]
 struct Line {
+    session: Arc<Session>,
     channel: Channel,
     pending: Pending,
 }
@@ -169,18 +170,21 @@ impl RpcClient {
         let routing_key = short("routing key", &message.routing_key)?;
         let options = BasicPublishOptions { mandatory: message.mandatory, ..BasicPublishOptions::default() };
 
-        let Line { channel, pending } = self.line().await?;
+        let Line { session, channel, pending } = self.line().await?;
         let (sender, receiver) = oneshot::channel();
         if !pending.insert(&id, sender) {
             return Err(RpcError::Unconfirmed("the connection is closing".to_owned()));
         }
         let _call = Call { pending: pending.clone(), id: id.clone() };
-        let confirm = channel
-            .basic_publish(exchange, routing_key, options, &message.body, properties)
-            .await
-            .map_err(|error| broken(&error))?;
-        tokio::spawn(watch_confirm(confirm, id, pending));
-        receiver.await.unwrap_or_else(|_| Err(RpcError::Unconfirmed("the connection is closing".to_owned())))
+        let ask_and_wait = async {
+            let confirm = channel
+                .basic_publish(exchange, routing_key, options, &message.body, properties)
+                .await
+                .map_err(|error| broken(&error))?;
+            tokio::spawn(watch_confirm(confirm, id, pending));
+            receiver.await.unwrap_or_else(|_| Err(RpcError::Unconfirmed("the connection is closing".to_owned())))
+        };
+        session.while_alive(ask_and_wait).await.unwrap_or_else(|lost| Err(unconfirmed(&lost)))
     }
 
     /// The living line, or a new one.
@@ -190,19 +194,26 @@ impl RpcClient {
             return Ok(line.clone());
         }
         *current = None;
-        let unconfirmed = |error: &dyn fmt::Display| RpcError::Unconfirmed(error.to_string());
-        let channel = self.bus.open_channel().await.map_err(|error| unconfirmed(&error))?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(|error| unconfirmed(&error))?;
-        let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-        let replies = channel
-            .basic_consume(REPLY_TO.into(), "".into(), options, FieldTable::default())
-            .await
-            .map_err(|error| unconfirmed(&error))?;
-        let line = Line { channel, pending: Pending(Arc::new(SyncMutex::new(Some(Waiting::new())))) };
+        let session = self.bus.session().await.map_err(|error| unconfirmed(&error))?;
+        let opened = session.while_alive(open_line(&session)).await.map_err(|lost| unconfirmed(&lost))?;
+        let (channel, replies) = opened.map_err(|error| unconfirmed(&error))?;
+        let line = Line { session, channel, pending: Pending(Arc::new(SyncMutex::new(Some(Waiting::new())))) };
         tokio::spawn(read_replies(replies, line.pending.clone()));
         *current = Some(line.clone());
         Ok(line)
     }
+}
+
+async fn open_line(session: &Session) -> lapin::Result<(Channel, Consumer)> {
+    let channel = session.open_channel().await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    let replies = channel.basic_consume(REPLY_TO.into(), "".into(), options, FieldTable::default()).await?;
+    Ok((channel, replies))
+}
+
+fn unconfirmed(error: &dyn fmt::Display) -> RpcError {
+    RpcError::Unconfirmed(error.to_string())
 }
 
 /// Ends calls whose request wasn't taken.

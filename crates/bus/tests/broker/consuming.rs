@@ -196,13 +196,14 @@ async fn a_deleted_queue_is_consumed_again_once_it_is_back() {
     with_broker(async |broker| {
         let bus = billing(&broker).await;
         let (handler, mut deliveries) = watched(|_| Outcome::Done(None));
-        let consuming = Consuming::start(&bus, "s3.billing", 1, handler);
-        bus.publisher().publish(command(b"1")).await.expect("published");
+        let consuming = Consuming::start(&bus, "s3.billing.queries", 1, handler);
+        let query = |body: &[u8]| Message::new("s3.queries", "list_plans", body.to_vec());
+        bus.publisher().publish(query(b"1")).await.expect("published");
         assert_eq!(next(&mut deliveries).await.body, b"1");
         let (_connection, channel) = broker.raw_channel(&broker.admin_url()).await;
-        channel.queue_delete("s3.billing".into(), QueueDeleteOptions::default()).await.expect("deleted");
+        channel.queue_delete("s3.billing.queries".into(), QueueDeleteOptions::default()).await.expect("deleted");
         Topology::of_role(RoleName::Billing).declare(&bus).await.expect("declared again");
-        bus.publisher().publish(command(b"2")).await.expect("published");
+        bus.publisher().publish(query(b"2")).await.expect("published");
         assert_eq!(next(&mut deliveries).await.body, b"2");
         consuming.stop().await;
     })
@@ -222,7 +223,7 @@ async fn a_property_that_is_not_utf8_does_not_stop_the_queue() {
         let publisher = crate::fixture::connect(&broker.rewriting_url().await).await.expect("connected");
         let broken = Message { app_id: Some(crate::fixture::REWRITTEN.to_owned()), ..command(b"broken") };
         publisher.publisher().publish(broken).await.expect("the broker takes it");
-        bus.publisher().publish(command(b"sound")).await.expect("published");
+        publisher.publisher().publish(command(b"sound")).await.expect("published");
         assert_eq!(next(&mut deliveries).await.body, b"sound");
         eventually("the broken one aside", async || (broker.ready("s3.billing.parked").await == 1).then_some(())).await;
         consuming.stop().await;

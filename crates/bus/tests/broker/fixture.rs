@@ -30,7 +30,7 @@ pub(crate) struct Broker {
 
 /// Runs a test with a broker of its own.
 pub(crate) async fn with_broker<F: Future<Output = ()>>(test: impl FnOnce(Arc<Broker>) -> F) {
-    let _ = tracing_subscriber::fmt().with_env_filter("info").with_writer(std::io::stderr).try_init(); let services = Services::load().expect("running services");
+    let services = Services::load().expect("running services");
     let management = Management::new(&services).expect("the management API");
     let suffix = Uuid::new_v4().simple().to_string()[..12].to_owned();
     let broker = Arc::new(Broker { vhost: format!("bus-{suffix}"), services, management, suffix });
