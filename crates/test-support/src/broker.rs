@@ -44,6 +44,9 @@ pub struct Queue {
     pub kind: String,
     /// Ready and unacknowledged messages together.
     pub messages: Option<u64>,
+    /// Those that no consumer holds.
+    #[serde(rename = "messages_ready")]
+    pub ready: Option<u64>,
     /// Consumers on all channels.
     pub consumers: Option<u64>,
 }

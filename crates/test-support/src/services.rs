@@ -9,7 +9,7 @@ mod ceph_config;
 pub mod external;
 pub mod packages;
 mod postgres;
-mod process;
+pub(crate) mod process;
 mod progress;
 mod rabbitmq;
 mod settings;

@@ -1,6 +1,14 @@
 //! Developer commands: `cargo xtask <command>`.
 
+mod definitions;
+mod demo;
+mod dev;
+mod down;
 mod services;
+mod sqlx;
+mod test;
+mod up;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -15,6 +23,18 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run everything and watch Purser do its job
+    Demo(demo::Arguments),
+    /// Run everything in the background; target/dev/env then says where it is
+    Up,
+    /// Stop what `up` has started; the data stay
+    Down,
+    /// Run all tests against real services
+    Test(test::Arguments),
+    /// Refresh .sqlx/, from which queries are checked without a database
+    Sqlx(sqlx::Arguments),
+    /// Write deploy/rabbitmq/definitions.json from the topology
+    Definitions(definitions::Arguments),
     /// The private RabbitMQ, PostgreSQL and Ceph under target/dev
     #[command(subcommand)]
     Services(services::Command),
@@ -23,6 +43,12 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Up => up::run().await,
+        Command::Down => down::run().await,
+        Command::Test(arguments) => test::run(arguments).await,
+        Command::Sqlx(arguments) => sqlx::run(arguments).await,
+        Command::Definitions(arguments) => definitions::run(&arguments),
         Command::Services(command) => services::run(command).await,
     };
     if let Err(error) = result {

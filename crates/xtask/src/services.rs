@@ -24,6 +24,18 @@ pub(crate) enum Command {
 /// Runs one of the commands; Ctrl-C interrupts it where that leaves nothing half done.
 pub(crate) async fn run(command: Command) -> Result<()> {
     let stack = Stack::workspace()?;
+    let progress = interruptible_progress();
+    let work = move || match command {
+        Command::Up => up(&stack, &progress),
+        Command::Down { delete_data: false } => stack.down(&progress),
+        Command::Down { delete_data: true } => stack.delete(&progress),
+        Command::Status => status(&stack),
+    };
+    tokio::task::spawn_blocking(work).await.context("the command panicked")?
+}
+
+/// Progress on standard error, which Ctrl-C interrupts.
+pub(crate) fn interruptible_progress() -> Arc<Progress> {
     let progress = Arc::new(Progress::new(|line| eprintln!("{line}")));
     let on_ctrl_c = Arc::clone(&progress);
     tokio::spawn(async move {
@@ -32,13 +44,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
             on_ctrl_c.interrupt();
         }
     });
-    let work = move || match command {
-        Command::Up => up(&stack, &progress),
-        Command::Down { delete_data: false } => stack.down(&progress),
-        Command::Down { delete_data: true } => stack.delete(&progress),
-        Command::Status => status(&stack),
-    };
-    tokio::task::spawn_blocking(work).await.context("the command panicked")?
+    progress
 }
 
 fn up(stack: &Stack, progress: &Progress) -> Result<()> {

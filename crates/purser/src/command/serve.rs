@@ -1,6 +1,7 @@
 //! Running roles.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use messages::RoleName;
@@ -57,8 +58,22 @@ impl Process {
             RoleName::Provisioner | RoleName::Metering | RoleName::Billing => {
                 let (config, health) = (self.config.clone(), self.health.clone());
                 let (shutdown, clock) = (self.shutdown.clone(), self.clock.clone());
-                self.shutdown
-                    .spawn(role.as_str(), async move { worker::start(role, &config, &health, &shutdown, clock).await });
+                let started = Arc::new(AtomicBool::new(false));
+                let seen = Arc::clone(&started);
+                // Registered before it connects: a process isn't ready while one of its roles is still on its way.
+                self.health.register(format!("{role}.started"), move || {
+                    let ready = seen.load(Ordering::Relaxed);
+                    async move { if ready { Ok(()) } else { Err("connecting".to_owned()) } }
+                });
+                self.shutdown.spawn(role.as_str(), async move {
+                    tokio::select! {
+                        connected = worker::start(role, &config, &health, &shutdown, clock) => {
+                            started.store(true, Ordering::Relaxed);
+                            connected
+                        }
+                        () = shutdown.soft().cancelled() => Ok(()),
+                    }
+                });
             }
         }
         Ok(())

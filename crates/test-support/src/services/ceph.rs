@@ -38,7 +38,7 @@ impl Ceph {
             return Ok(());
         }
         if self.objects_are_lost() {
-            progress.say("Ceph: the OSD was killed and its memory is gone; making a new cluster");
+            progress.report("Ceph: the OSD was killed and its memory is gone; making a new cluster");
             // Without the OSD the others wouldn't end in an orderly way, and nothing of theirs is kept.
             for pid in DAEMONS.iter().filter_map(|daemon| self.daemon(daemon)) {
                 process::stop(pid, Signal::SIGKILL, "Ceph", progress)?;

@@ -63,6 +63,19 @@ impl External {
         Ok(Self { rabbitmq, postgres_url, rgw })
     }
 
+    /// Without those that are `own`, the private ones: whoever has read `target/dev/env` into a shell names them.
+    pub(crate) fn others_than(mut self, own: &Services) -> Self {
+        let is_loopback = |host: &str| matches!(host, "127.0.0.1" | "localhost");
+        self.rabbitmq = self.rabbitmq.filter(|broker| !(is_loopback(&broker.host) && broker.port == own.amqp_port));
+        let own_port = Url::parse(&own.postgres_superuser_url).ok().and_then(|url| url.port());
+        let is_own_database = |url: &str| {
+            Url::parse(url).is_ok_and(|url| url.host_str().is_some_and(is_loopback) && url.port() == own_port)
+        };
+        self.postgres_url = self.postgres_url.filter(|url| !is_own_database(url));
+        self.rgw = self.rgw.filter(|rgw| rgw.url != own.rgw_url);
+        self
+    }
+
     /// The services that the environment doesn't give.
     pub(crate) fn private(&self) -> Vec<Service> {
         let external = [self.rabbitmq.is_some(), self.postgres_url.is_some(), self.rgw.is_some()];
@@ -174,6 +187,33 @@ mod tests {
         assert_eq!(services.rabbitmq_api_url, "http://broker.test:15672");
         assert_eq!(services.postgres_socket_url, services.postgres_superuser_url);
         assert_eq!(services.rgw_url, "http://rgw.test:7480");
+    }
+
+    #[test]
+    fn the_private_services_by_their_own_addresses_are_private() {
+        let own = read(&[
+            ("PURSER_AMQP_URL", "amqp://127.0.0.1:15000"),
+            ("PURSER_AMQP_ADMIN_URL", "amqp://admin:secret@127.0.0.1:15000"),
+            ("PURSER_RABBITMQ_API", "http://127.0.0.1:15001"),
+            ("PURSER_DATABASE_URL", "postgres://postgres:secret@127.0.0.1:15004/postgres"),
+            ("PURSER_RGW_URL", "http://127.0.0.1:15005"),
+            ("PURSER_RGW_ACCESS_KEY", "AK"),
+            ("PURSER_RGW_SECRET_KEY", "SK"),
+        ]);
+        let own = own.expect("whole").complete().expect("complete");
+        let named = |amqp: &str, database: &str| {
+            let external = read(&[
+                ("PURSER_AMQP_URL", amqp),
+                ("PURSER_AMQP_ADMIN_URL", "amqp://admin:secret@broker.test"),
+                ("PURSER_RABBITMQ_API", "http://broker.test:15672"),
+                ("PURSER_DATABASE_URL", database),
+            ]);
+            external.expect("whole").others_than(&own).private()
+        };
+        let private = named("amqp://php-frontend:x@127.0.0.1:15000/purser", "postgres://p:x@localhost:15004/purser");
+        assert_eq!(private, Service::ALL);
+        let private = named("amqp://127.0.0.1:5672", "postgres://db.test:15004/postgres");
+        assert_eq!(private, [Service::Ceph]);
     }
 
     #[test]

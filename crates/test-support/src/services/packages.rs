@@ -92,7 +92,7 @@ pub fn install(packages: &[&str], log: &Path, progress: &Progress) -> Result<()>
     } else {
         bail!("packages are missing: {}. Type as root:\n  {by_hand}", packages.join(", "));
     };
-    progress.say(&format!("installing {}", packages.join(" ")));
+    progress.report(&format!("installing {}", packages.join(" ")));
     let output = File::create(log).with_context(|| format!("creating {}", log.display()))?;
     // A process group of its own: Ctrl-C must not leave dpkg half-way.
     let status = command

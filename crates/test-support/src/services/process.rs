@@ -22,7 +22,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// The pid in the first line of `pid_file`, where that process is alive and its command line or environment holds `mark`.
 ///
 /// The mark is a path or node name that only our process has, so that a reused pid isn't taken for it.
-pub(super) fn running(pid_file: &Path, mark: &str) -> Option<Pid> {
+pub(crate) fn running(pid_file: &Path, mark: &str) -> Option<Pid> {
     let pid: i32 = fs::read_to_string(pid_file).ok()?.lines().next()?.trim().parse().ok()?;
     let holds_mark = |name: &str| {
         fs::read(format!("/proc/{pid}/{name}"))
@@ -32,7 +32,7 @@ pub(super) fn running(pid_file: &Path, mark: &str) -> Option<Pid> {
 }
 
 /// Sends `signal` to a process that [`running`] found and waits for its end; SIGKILL after 30 s. True: it ended by itself.
-pub(super) fn stop(pid: Pid, signal: Signal, what: &str, progress: &Progress) -> Result<bool> {
+pub(crate) fn stop(pid: Pid, signal: Signal, what: &str, progress: &Progress) -> Result<bool> {
     match kill(pid, signal) {
         Err(Errno::ESRCH) => return Ok(true),
         result => result.with_context(|| format!("stopping {what} (process {pid})"))?,
@@ -42,7 +42,7 @@ pub(super) fn stop(pid: Pid, signal: Signal, what: &str, progress: &Progress) ->
         return Ok(true);
     }
     progress.check_interrupted()?;
-    progress.say(&format!("{what} (process {pid}) did not stop in {} s: killed", STOP_LIMIT.as_secs()));
+    progress.report(&format!("{what} (process {pid}) did not stop in {} s: killed", STOP_LIMIT.as_secs()));
     kill(pid, Signal::SIGKILL).with_context(|| format!("killing {what} (process {pid})"))?;
     progress.wait_until(what, STOP_LIMIT, gone)?;
     Ok(false)
@@ -85,7 +85,7 @@ pub(super) fn run(mut command: Command, what: &str, log: &Path) -> Result<()> {
 }
 
 /// The last lines of a log file, for an error message.
-pub(super) fn log_tail(log: &Path) -> String {
+pub(crate) fn log_tail(log: &Path) -> String {
     let bytes = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
@@ -122,7 +122,7 @@ pub(super) fn make_dir(dir: &Path, user: Option<&str>, mode: u32) -> Result<()> 
 }
 
 /// Writes a file that only `user` (we, when not root) can read, in one step.
-pub(super) fn write_private(path: &Path, user: Option<&str>, mode: u32, text: &str) -> Result<()> {
+pub(crate) fn write_private(path: &Path, user: Option<&str>, mode: u32, text: &str) -> Result<()> {
     let draft = path.with_added_extension("new");
     let written = || -> Result<()> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;

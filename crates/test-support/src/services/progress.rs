@@ -30,7 +30,8 @@ impl Progress {
         self.interrupted.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn say(&self, line: &str) {
+    /// Tells a line.
+    pub fn report(&self, line: &str) {
         (self.report)(line);
     }
 

@@ -59,7 +59,7 @@ impl Stack {
     ///
     /// Services named in the environment are left alone. What runs already is found again, also after an interruption.
     pub fn up(&self, progress: &Progress) -> Result<Services> {
-        let external = External::from_env(|name| env::var(name).ok())?;
+        let external = self.external()?;
         let _lock = self.lock(progress)?;
         let services = self.start_all(&external.private(), progress)?;
         let services = external.overlay(services);
@@ -96,16 +96,41 @@ impl Stack {
         if failures.is_empty() { Ok(self.addresses(&settings)) } else { Err(anyhow!(failures.join("\n"))) }
     }
 
+    /// The services that the environment gives and that are not this stack's own.
+    fn external(&self) -> Result<External> {
+        let external = External::from_env(|name| env::var(name).ok())?;
+        Ok(match Settings::load(&self.layout)? {
+            Some(settings) => external.others_than(&self.addresses(&settings)),
+            None => external,
+        })
+    }
+
+    /// The identity of the private Ceph cluster, where there is one: another one holds none of the old one's objects.
+    pub fn ceph_id(&self) -> Option<String> {
+        fs::read_to_string(self.layout.data_dir.join("ceph/fsid")).ok()
+    }
+
     /// Stops what this stack has started, and nothing else. The data stay.
     pub fn down(&self, progress: &Progress) -> Result<()> {
+        self.down_some(&Service::ALL, progress)
+    }
+
+    /// [`Stack::down`] for some services only.
+    pub fn down_some(&self, unwanted: &[Service], progress: &Progress) -> Result<()> {
+        if unwanted.is_empty() {
+            return Ok(());
+        }
         let _lock = self.lock(progress)?;
         let file = self.services_file();
         if file.exists() {
             fs::remove_file(&file).with_context(|| format!("removing {}", file.display()))?;
         }
         thread::scope(|scope| {
-            let stop = |service| scope.spawn(move || self.stop(service, progress));
-            let threads = Service::ALL.map(stop);
+            let stop = |service: &Service| {
+                let service = *service;
+                scope.spawn(move || self.stop(service, progress))
+            };
+            let threads: Vec<_> = unwanted.iter().map(stop).collect();
             threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("a stop panicked"))?)
         })
     }
@@ -132,7 +157,7 @@ impl Stack {
 
     /// What each service does at the moment.
     pub fn status(&self) -> Result<Vec<(Service, Status)>> {
-        let private = External::from_env(|name| env::var(name).ok())?.private();
+        let private = self.external()?.private();
         let status = |service| match self.pid(service) {
             _ if !private.contains(&service) => Status::External,
             Some(pid) => Status::Running { pid },
@@ -149,13 +174,13 @@ impl Stack {
             Service::Ceph => Ceph::new(&self.layout).start(settings, progress),
         }
         .with_context(|| format!("starting {service}"))?;
-        progress.say(&format!("{service} ready in {:.1} s", started.elapsed().as_secs_f64()));
+        progress.report(&format!("{service} ready in {:.1} s", started.elapsed().as_secs_f64()));
         Ok(())
     }
 
     fn stop(&self, service: Service, progress: &Progress) -> Result<()> {
         if self.pid(service).is_some() {
-            progress.say(&format!("stopping {service}"));
+            progress.report(&format!("stopping {service}"));
         }
         match service {
             Service::RabbitMq => Broker::new(&self.layout).stop(progress),
@@ -193,7 +218,7 @@ impl Stack {
         let path = self.layout.dev_dir.join("lock");
         let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
         if file.try_lock().is_err() {
-            progress.say("another `cargo xtask services` is at work; waiting for it");
+            progress.report("another `cargo xtask services` is at work; waiting for it");
             let taken = || Ok(file.try_lock().is_ok());
             progress.wait_until("the other `cargo xtask services`", LOCK_LIMIT, taken)?;
         }

@@ -1,0 +1,63 @@
+//! `purser.toml`.
+
+use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::{Deployment, FRONTEND_USER, Lifetime, Settings};
+
+/// The configuration of all roles and of the operators' commands.
+pub(super) fn render(deployment: &Deployment) -> Result<String> {
+    let Settings {
+        sweep_interval_seconds,
+        lease_seconds,
+        order_deadline_seconds,
+        reply_wait_seconds,
+        free_accounts_max,
+        log_filter,
+        ..
+    } = &deployment.config.settings;
+    let services = &deployment.services;
+    let amqp_url = |role: &str| deployment.amqp_url(&format!("purser-{role}"));
+    let database_url = |role: &str| deployment.database_url_of(&format!("purser_{role}"));
+    let location = |alias: &str, default: bool| {
+        json!({
+            "rgw_url": services.rgw_url, "s3_url": services.rgw_url, "aliases": [alias], "default": default,
+            "admin_access_key": services.rgw_access_key, "admin_secret_key": services.rgw_secret_key,
+        })
+    };
+    let mut amqp = json!({ "trusted_publishers": [FRONTEND_USER] });
+    if deployment.lifetime != Lifetime::Template {
+        amqp["url"] = json!(deployment.amqp_admin_url());
+    }
+    let config = json!({
+        "database": { "url": deployment.database_url()? },
+        "amqp": amqp,
+        "gateway": {
+            "listen": format!("127.0.0.1:{}", deployment.gateway_port()),
+            "amqp_url": amqp_url("gateway"), "database_url": database_url("gateway")?,
+            "reply_wait_seconds": reply_wait_seconds,
+        },
+        "provisioner": {
+            "amqp_url": amqp_url("provisioner"), "database_url": database_url("provisioner")?,
+            "sealing_key_file": deployment.sealing_key_file(), "lease_seconds": lease_seconds,
+        },
+        "metering": {
+            "amqp_url": amqp_url("metering"), "database_url": database_url("metering")?,
+            "sweep_interval_seconds": sweep_interval_seconds,
+        },
+        "billing": {
+            "amqp_url": amqp_url("billing"), "database_url": database_url("billing")?,
+            "order_deadline_seconds": order_deadline_seconds, "free_accounts_max": free_accounts_max,
+        },
+        "locations": { "NL": location("eu-west-1", true), "US": location("us-east-1", false) },
+        "telemetry": { "log_filter": log_filter },
+    });
+    toml::to_string(&config).context("writing the configuration")
+}
+
+/// 32 bytes in Base64, as `openssl rand -base64 32` prints them.
+pub(super) fn random_sealing_key() -> String {
+    format!("{}\n", STANDARD.encode(rand::random::<[u8; 32]>()))
+}

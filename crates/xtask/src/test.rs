@@ -1,0 +1,50 @@
+//! `cargo xtask test`: all tests, against services that are started where they don't run.
+
+use std::env;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use test_support::services::{Progress, Service, Stack, Status};
+
+use crate::services::interruptible_progress;
+use crate::workspace;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// More arguments for `cargo test`, for example `--package billing` or `-- --nocapture`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    cargo_arguments: Vec<String>,
+}
+
+/// The services stay up afterwards, but for those that it has started where the variable `CI` is set.
+pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    let stack = Arc::new(Stack::workspace()?);
+    let progress = interruptible_progress();
+    let stopped = stopped_services(&stack)?;
+    let tested = test(&stack, &progress, &arguments.cargo_arguments).await;
+    if env::var_os("CI").is_some_and(|value| !value.is_empty()) {
+        let cleaning = Progress::new(|line| eprintln!("{line}"));
+        tokio::task::spawn_blocking(move || stack.down_some(&stopped, &cleaning))
+            .await
+            .context("a stop panicked")??;
+    }
+    tested
+}
+
+/// The private services that don't run at the moment.
+pub(crate) fn stopped_services(stack: &Stack) -> Result<Vec<Service>> {
+    let status = stack.status()?.into_iter();
+    Ok(status.filter(|(_, status)| *status == Status::Stopped).map(|(service, _)| service).collect())
+}
+
+async fn test(stack: &Arc<Stack>, progress: &Arc<Progress>, arguments: &[String]) -> Result<()> {
+    let (starting, reporting) = (Arc::clone(stack), Arc::clone(progress));
+    tokio::task::spawn_blocking(move || starting.up(&reporting)).await.context("the start panicked")??;
+    let mut cargo = workspace::cargo(&["test"]);
+    if !arguments.iter().any(|argument| matches!(argument.as_str(), "-p" | "--package")) {
+        cargo.arg("--workspace");
+    }
+    cargo.args(arguments).env("PURSER_SERVICES_FILE", stack.services_file());
+    workspace::run(cargo, "cargo test").await
+}

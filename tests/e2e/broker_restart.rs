@@ -1,0 +1,98 @@
+//! The broker goes away under load and comes back: no confirmed command is lost.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use messages::Encoding;
+use serde_json::json;
+use test_support::deployment::Settings;
+use test_support::services::{Progress, Service, Services, Stack};
+use test_support::world::{World, wait_until};
+use uuid::Uuid;
+
+const COMMANDS: usize = 120;
+const RESTART_LIMIT: Duration = Duration::from_secs(180);
+
+/// A broker of its own, so that no other test loses its connection; the shared database and store.
+async fn own_broker(dir: &Path) -> Services {
+    let own = start_broker(dir).await;
+    let shared = Services::load().unwrap();
+    Services {
+        amqp_host: own.amqp_host,
+        amqp_port: own.amqp_port,
+        rabbitmq_admin_user: own.rabbitmq_admin_user,
+        rabbitmq_admin_password: own.rabbitmq_admin_password,
+        rabbitmq_api_url: own.rabbitmq_api_url,
+        ..shared
+    }
+}
+
+async fn start_broker(dir: &Path) -> Services {
+    let dir = dir.to_owned();
+    let start = move || Stack::at(&dir)?.up_some(&[Service::RabbitMq], &Progress::silent());
+    tokio::task::spawn_blocking(start).await.unwrap().unwrap()
+}
+
+async fn stop_broker(dir: &Path) {
+    let dir = dir.to_owned();
+    let stop = move || Stack::at(&dir)?.down(&Progress::silent());
+    tokio::task::spawn_blocking(stop).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn restarting_the_broker_under_load_loses_no_confirmed_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let services = own_broker(dir.path()).await;
+    let world =
+        World::start_on(&services, Settings::default(), &["provisioner", "metering", "billing", "gateway"]).await;
+    let php = world.frontend().await;
+
+    // Orders without a waiting caller: what counts is the publisher confirm alone.
+    let publish = futures_util::stream::iter(0..COMMANDS)
+        .map(|n| {
+            let (php, bucket) = (php.clone(), world.bucket_name("load"));
+            async move {
+                let id = Uuid::new_v4();
+                let message = php
+                    .message(
+                        "create_order",
+                        json!({"plan_id": 1, "bucket_name": bucket}),
+                        Encoding::MessagePack,
+                        Some(id),
+                    )
+                    .unwrap();
+                // Unconfirmed: published again under the same id, as a careful publisher does.
+                while php.publish_raw(message.clone()).await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                (n, id)
+            }
+        })
+        .buffer_unordered(4)
+        .collect::<Vec<_>>();
+    let restart = async {
+        wait_until(RESTART_LIMIT, "some orders are under way", async || {
+            world.sql("SELECT count(*) > 10 FROM billing.orders").await == "t"
+        })
+        .await;
+        stop_broker(dir.path()).await;
+        start_broker(dir.path()).await;
+    };
+    let (confirmed, ()) = tokio::join!(publish, restart);
+    assert_eq!(confirmed.len(), COMMANDS);
+
+    wait_until(RESTART_LIMIT, "every confirmed order is completed", async || {
+        world.sql("SELECT count(*) FROM billing.orders WHERE state = 'completed'").await == COMMANDS.to_string()
+    })
+    .await;
+    for (n, id) in confirmed {
+        let orders = world.sql(&format!("SELECT count(*) FROM billing.orders WHERE message_id = '{id}'")).await;
+        assert_eq!(orders, "1", "order {n}");
+    }
+    assert_eq!(world.sql("SELECT count(*) FROM provisioner.accounts").await, COMMANDS.to_string());
+    let (status, plans) = world.http("list_plans", json!({})).await;
+    assert_eq!(status, 200, "the gateway is connected again: {plans}");
+    drop(world);
+    stop_broker(dir.path()).await;
+}
