@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
-use messages::Envelope;
+use messages::{Envelope, RoleName};
 use sqlx::PgConnection;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -68,15 +68,16 @@ impl<P: Publish> Relay<P> {
         }
     }
 
-    /// Takes the lock, if it is free, and works until the connection or the process ends.
+    /// Waits for the lock and works until the connection or the process ends.
     async fn lead(&mut self, shutdown: &CancellationToken) -> Result<(), Failure> {
         // A connection of its own, closed on return: closing it gives the lock back.
         let mut connection = self.journal.pool.acquire().await?.detach();
-        let name = format!("purser.relay.{}", self.journal.role);
-        let locked = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS "locked!""#, name)
-            .fetch_one(&mut connection)
-            .await?;
-        while locked && !shutdown.is_cancelled() {
+        while !try_lock(&mut connection, self.journal.role).await? {
+            if timeout(STANDBY_INTERVAL, shutdown.cancelled()).await.is_ok() {
+                return Ok(());
+            }
+        }
+        while !shutdown.is_cancelled() {
             let more = self.publish_batch(&mut connection).await?;
             if !more {
                 tokio::select! {
@@ -127,6 +128,14 @@ impl<P: Publish> Relay<P> {
             .increment(done.len() as u64);
         Ok(!done.is_empty())
     }
+}
+
+/// Tries to become the one process that relays this role's outbox; the right ends with the connection.
+async fn try_lock(connection: &mut PgConnection, role: RoleName) -> Result<bool, Failure> {
+    let name = format!("purser.relay.{role}");
+    Ok(sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS "locked!""#, name)
+        .fetch_one(connection)
+        .await?)
 }
 
 /// Publishes one subject's rows one after the other. Returns the ids that are done and the subject if it is blocked.

@@ -22,10 +22,15 @@ fn unavailable(error: &StoreError) -> Failure {
 }
 
 /// Reads an account from its store.
-pub(crate) async fn read(metering: &Metering, s3uid: &S3Uid, location: &Location) -> Result<Sample, Failure> {
+pub(crate) async fn read(
+    metering: &Metering,
+    connection: &mut PgConnection,
+    s3uid: &S3Uid,
+    location: &Location,
+) -> Result<Sample, Failure> {
     let store = &metering.locations.get(location).map_err(|error| unavailable(&error))?.store;
     let measured_at = metering.clock.now();
-    let last = store::accounts::measured_at(&metering.pool, s3uid).await?;
+    let last = store::accounts::measured_at(connection, s3uid).await?;
     let (from, to) = window::hours_to_read(last, measured_at);
     let (buckets, records) = tokio::try_join!(store.bucket_usages(s3uid), store.usage(s3uid, from, to))
         .map_err(|error| unavailable(&error))?;

@@ -56,8 +56,8 @@ async fn sweep(metering: &Metering, soft: &CancellationToken) -> Result<(), Fail
 }
 
 async fn sample(metering: &Metering, account: &store::accounts::Account) -> Result<(), Failure> {
-    let sample = sampling::read(metering, &account.s3uid, &account.location).await?;
     let mut transaction = metering.pool.begin().await?;
+    let sample = sampling::read(metering, &mut transaction, &account.s3uid, &account.location).await?;
     sampling::write(&mut transaction, &sample).await?;
     Ok(transaction.commit().await?)
 }

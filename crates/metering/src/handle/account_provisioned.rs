@@ -10,7 +10,7 @@ use crate::{Metering, sampling};
 #[async_trait]
 impl Consume<AccountProvisioned> for Metering {
     async fn consume(&self, step: &mut Step, _event: &Event, data: AccountProvisioned) -> Result<(), Failure> {
-        let sample = sampling::read(self, &data.s3uid, &data.location).await?;
+        let sample = sampling::read(self, step.connection(), &data.s3uid, &data.location).await?;
         sampling::write(step.connection(), &sample).await
     }
 }

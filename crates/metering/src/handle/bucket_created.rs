@@ -12,7 +12,7 @@ impl Consume<BucketCreated> for Metering {
     async fn consume(&self, step: &mut Step, _event: &Event, data: BucketCreated) -> Result<(), Failure> {
         // An account that was released meanwhile has nothing left to read.
         let Some(location) = store::accounts::location(step.connection(), &data.s3uid).await? else { return Ok(()) };
-        let sample = sampling::read(self, &data.s3uid, &location).await?;
+        let sample = sampling::read(self, step.connection(), &data.s3uid, &location).await?;
         sampling::write(step.connection(), &sample).await
     }
 }

@@ -43,9 +43,9 @@ pub(crate) async fn location(connection: &mut PgConnection, s3uid: &S3Uid) -> Re
 }
 
 /// When an account was last read.
-pub(crate) async fn measured_at(pool: &PgPool, s3uid: &S3Uid) -> Result<Option<Timestamp>, Failure> {
+pub(crate) async fn measured_at(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<Option<Timestamp>, Failure> {
     Ok(sqlx::query_scalar!("SELECT measured_at FROM metering.measured_accounts WHERE s3uid = $1", s3uid.as_str())
-        .fetch_optional(pool)
+        .fetch_optional(connection)
         .await?)
 }
 
