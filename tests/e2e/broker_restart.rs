@@ -12,7 +12,7 @@ use test_support::world::{World, wait_until};
 use uuid::Uuid;
 
 const COMMANDS: usize = 120;
-const RESTART_LIMIT: Duration = Duration::from_secs(180);
+const RESTART_LIMIT: Duration = Duration::from_mins(3);
 
 /// A broker of its own, so that no other test loses its connection; the shared database and store.
 async fn own_broker(dir: &Path) -> Services {

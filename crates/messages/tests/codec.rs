@@ -8,12 +8,12 @@ const ENCODINGS: [Encoding; 2] = [Encoding::MessagePack, Encoding::Json];
 
 fn event() -> Event {
     Event {
-        id: "5f8e9d2a-1b0c-4e3f-8a6b-5c4d3e2f1a0b".parse().unwrap(),
+        id: "5f8e9d2a-1b0c-4e3f-8a6b-5c4d3e2f1a0b".parse().expect("a UUID"),
         source: "/purser/provisioner".to_owned(),
         event: "bucket.created".to_owned(),
         subject: "account/5f8e9d2a1b0c4e3f7a6b5c4d3e2f1a0b".to_owned(),
         subject_version: 3,
-        time: "2026-11-22T01:02:03Z".parse().unwrap(),
+        time: "2026-11-22T01:02:03Z".parse().expect("a time"),
         customer_id: Some(model::CustomerId(7)),
         description: "Bucket abc created".to_owned(),
         data: json!({"bucket_name": "abc"}),

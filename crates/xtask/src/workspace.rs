@@ -39,15 +39,15 @@ pub(crate) async fn run(mut command: Command, what: &str) -> Result<()> {
 
 /// Builds the binary `purser` and returns its path; cargo's progress goes to standard error.
 pub(crate) async fn build_purser() -> Result<PathBuf> {
-    let mut build = cargo(&["build", "--package", "purser", "--message-format=json-render-diagnostics"]);
+    let mut build = cargo(&["build", "--workspace", "--bin", "purser", "--message-format=json-render-diagnostics"]);
     let output = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output().await.context("running cargo build")?;
     if !output.status.success() {
-        bail!("`cargo build --package purser` failed");
+        bail!("`cargo build --bin purser` failed");
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     let executable = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
         let is_ours = message["target"]["name"] == "purser" && message["target"]["kind"][0] == "bin";
         is_ours.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
     });
-    executable.context("`cargo build --package purser` named no program")
+    executable.context("`cargo build --bin purser` named no program")
 }

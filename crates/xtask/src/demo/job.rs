@@ -21,7 +21,7 @@ const QUOTA_BYTES: u64 = 100_000_000_000;
 /// Ceph writes its usage log and Purser measures every second or so; busy machines take longer.
 const USAGE_LIMIT: Duration = Duration::from_secs(90);
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-const EVENTS: [&str; 4] = ["order.placed", "account.provisioned", "bucket.created", "service.started"];
+const EVENTS: [&str; 4] = ["order_placed", "account_provisioned", "bucket_created", "service_started"];
 
 /// The job over one of the two ways.
 pub(super) struct Job {
