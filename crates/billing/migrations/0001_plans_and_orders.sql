@@ -49,6 +49,8 @@ CREATE TABLE billing.orders (
     customer_id bigint NOT NULL REFERENCES billing.customers,
     plan_id bigint NOT NULL,
     plan_version integer NOT NULL,
+    -- What the customer paid in when they ordered.
+    currency text NOT NULL,
     s3uid text NOT NULL UNIQUE,
     location text NOT NULL,
     bucket_name text NOT NULL,

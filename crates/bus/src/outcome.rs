@@ -20,6 +20,9 @@ const PARKED_EXCHANGE: &str = "s3.parked";
 const NOTE_BYTES_MAX: usize = 1_000;
 /// So many quick attempts are made at a busy account before the slower ones.
 const QUICK_BUSY_MAX: u32 = 10;
+/// After so many waits for a busy account, about half an hour, each further one counts as a failure: something is stuck
+/// there, and a person should see it.
+const BUSY_MAX: u32 = 1_800;
 /// Before a message that could be neither retried nor parked goes back into its queue.
 const REQUEUE_WAIT: Duration = Duration::from_secs(1);
 
@@ -59,6 +62,7 @@ impl Settler {
     }
 
     async fn retry(&self, unsettled: Unsettled<'_>, inbound: &Inbound, kind: RetryKind, error: &str) {
+        let kind = if inbound.busy >= BUSY_MAX { RetryKind::Failed } else { kind };
         let (attempts, busy) = match kind {
             RetryKind::Busy => (inbound.delivery.attempts, inbound.busy.saturating_add(1)),
             RetryKind::Failed => (inbound.delivery.attempts.saturating_add(1), inbound.busy),

@@ -34,13 +34,16 @@ pub trait OutsideCommand<A: Action>: Send + Sync {
     /// What came of it.
     type Performed: Send + Sync;
 
-    /// Loads and decides. Runs in the transaction that takes the subject's intent slot.
+    /// Loads and decides. Runs in the transaction that takes the subject's intent slot, before and again after it is
+    /// taken: the second plan is the one that counts.
     async fn plan(&self, step: &mut Step, request: &Request, parameters: &A) -> Result<(Subject, Self::Plan), Failure>;
 
     /// Does it outside; idempotent. Asks the lease before each call.
     async fn perform(&self, plan: &Self::Plan, lease: &Lease) -> Result<Self::Performed, Failure>;
 
     /// Writes down what came of it, in the transaction that frees the slot and saves the reply.
+    ///
+    /// A refusal rolls back what it wrote; the slot is freed all the same, and the refusal is the reply.
     async fn conclude(
         &self,
         step: &mut Step,
@@ -93,12 +96,18 @@ impl Journal {
 
     /// The same command again while the first is being worked on: its caller gets the same answer.
     async fn join(&self, key: &CommandKey, fingerprint: &[u8], request: &Request) -> Result<Option<Reply>, Failure> {
-        if let Some(caller) = &request.caller {
+        let mut seen = self.seen(key, fingerprint).await?;
+        if let (Seen::Pending, Some(caller)) = (&seen, &request.caller) {
             let mut step = self.step().await?;
-            step.wait(key, caller).await?;
-            step.commit().await?;
+            if step.wait(key, caller).await? {
+                step.commit().await?;
+                return Ok(None);
+            }
+            drop(step);
+            // The caller waits already, or the answer has come meanwhile.
+            seen = self.seen(key, fingerprint).await?;
         }
-        match self.seen(key, fingerprint).await? {
+        match seen {
             Seen::Answered(reply) => Ok(Some(reply)),
             Seen::Pending => Ok(None),
             Seen::New => Err(Failure::Busy("the same command has just failed; it begins anew".to_owned())),
@@ -127,12 +136,20 @@ impl Journal {
             }
             Seen::Pending => match self.resume(&key).await? {
                 Taken::Leased(lease, plan) => (lease, serde_json::from_value(plan)?),
-                Taken::Busy | Taken::None => {
-                    return Err(Failure::Busy("the same command is being worked on".to_owned()));
+                Taken::Busy => return Err(Failure::Busy("the same command is being worked on".to_owned())),
+                Taken::None => {
+                    // Concluded between the two looks; anything else is for a person.
+                    return match self.seen(&key, &fingerprint).await? {
+                        Seen::Answered(reply) => Ok(reply),
+                        Seen::New | Seen::Pending => Err(Failure::Unavailable(format!(
+                            "command {} has neither answer nor intent",
+                            key.message_id
+                        ))),
+                    };
                 }
             },
         };
-        self.finish_outside(handler, request, &key, &lease, &plan).await
+        self.finish_outside(handler, request, &lease, &plan).await
     }
 
     async fn begin_outside<A, H>(
@@ -159,6 +176,12 @@ impl Journal {
             .take_slot(self.lease, &subject, key, request, &stored_plan)
             .await?
             .ok_or_else(|| busy("another command of the same account"))?;
+        // What was read before the slot was this command's may have been changed by the one that held it meanwhile.
+        let (subject_again, plan) = handler.plan(&mut step, request, parameters).await?;
+        if subject_again.to_string() != subject {
+            return Err(busy("the account that is meant"));
+        }
+        step.replace_plan(&lease, &serde_json::to_value(&plan)?).await?;
         step.commit().await?;
         Ok((lease, plan))
     }
@@ -167,7 +190,6 @@ impl Journal {
         &self,
         handler: &H,
         request: &Request,
-        key: &CommandKey,
         lease: &Lease,
         plan: &H::Plan,
     ) -> Result<Reply, Failure>
@@ -175,23 +197,43 @@ impl Journal {
         A: Action,
         H: OutsideCommand<A>,
     {
-        let performed = match handler.perform(plan, lease).await {
-            Ok(performed) => Ok(performed),
-            Err(Failure::Refused(refusal)) => Err(refusal),
-            Err(failure) => {
-                self.release(lease).await?;
-                return Err(failure);
-            }
+        let mut outcome = match handler.perform(plan, lease).await {
+            Ok(performed) => self.conclude_outside(handler, request, lease, plan, Ok(&performed)).await,
+            Err(failure) => Err(failure),
         };
+        if let Err(Failure::Refused(refusal)) = &outcome {
+            outcome = self.conclude_outside(handler, request, lease, plan, Err(refusal)).await;
+        }
+        if outcome.is_err()
+            && let Err(error) = self.release(lease).await
+        {
+            tracing::warn!(subject = lease.subject, %error, "a failed attempt keeps its intent until the lease ends");
+        }
+        outcome
+    }
+
+    /// Frees the slot and saves the reply, with what `conclude` writes or, after a refusal, without.
+    async fn conclude_outside<A, H>(
+        &self,
+        handler: &H,
+        request: &Request,
+        lease: &Lease,
+        plan: &H::Plan,
+        performed: Result<&H::Performed, &Refusal>,
+    ) -> Result<Reply, Failure>
+    where
+        A: Action,
+        H: OutsideCommand<A>,
+    {
         let mut step = self.step().await?;
         if !step.free_slot(lease).await? {
-            return Err(Failure::Busy(format!("attempt {} at {} was overtaken", lease.attempt, lease.subject)));
+            return Err(lease.overtaken());
         }
-        let reply = match &performed {
+        let reply = match performed {
             Ok(performed) => handler.conclude(&mut step, request, plan, performed).await?,
             Err(refusal) => Reply::refused(refusal),
         };
-        step.answer(key, &reply, Keep::ForDays).await?;
+        step.answer(&lease.key, &reply, Keep::ForDays).await?;
         step.commit().await?;
         Ok(reply)
     }

@@ -13,22 +13,24 @@ use crate::{Failure, Journal, Step};
 #[derive(Debug, Clone)]
 pub struct Lease {
     pub(crate) subject: String,
+    pub(crate) key: CommandKey,
     pub(crate) attempt: i32,
     until: Instant,
 }
 
 impl Lease {
-    fn new(subject: String, attempt: i32, lasts: TimeDelta, taken: Instant) -> Self {
-        Self { subject, attempt, until: taken + lasts.to_std().unwrap_or(Duration::ZERO) }
+    fn new(subject: String, key: &CommandKey, attempt: i32, lasts: TimeDelta, taken: Instant) -> Self {
+        let until = taken + lasts.to_std().unwrap_or(Duration::ZERO);
+        Self { subject, key: key.clone(), attempt, until }
     }
 
     /// To be asked before each call outside: a process that was frozen and overtaken must not touch anything.
     pub fn check(&self) -> Result<(), Failure> {
-        if Instant::now() < self.until {
-            Ok(())
-        } else {
-            Err(Failure::Busy(format!("attempt {} at {} was overtaken", self.attempt, self.subject)))
-        }
+        if Instant::now() < self.until { Ok(()) } else { Err(self.overtaken()) }
+    }
+
+    pub(crate) fn overtaken(&self) -> Failure {
+        Failure::Busy(format!("attempt {} at {} was overtaken", self.attempt, self.subject))
     }
 }
 
@@ -77,15 +79,28 @@ impl Step {
         )
         .execute(self.connection())
         .await?;
-        Ok((done.rows_affected() == 1).then(|| Lease::new(subject.to_owned(), 1, lease, taken)))
+        Ok((done.rows_affected() == 1).then(|| Lease::new(subject.to_owned(), key, 1, lease, taken)))
+    }
+
+    /// Puts the plan that counts in the place of the first one.
+    pub(crate) async fn replace_plan(&mut self, lease: &Lease, plan: &Value) -> Result<(), Failure> {
+        sqlx::query!("UPDATE intents SET plan = $2 WHERE subject = $1", lease.subject, plan)
+            .execute(self.connection())
+            .await?;
+        Ok(())
     }
 
     /// Gives the slot back. False: the attempt was overtaken, and this step must not commit.
     pub(crate) async fn free_slot(&mut self, lease: &Lease) -> Result<bool, Failure> {
-        let done =
-            sqlx::query!("DELETE FROM intents WHERE subject = $1 AND attempt = $2", lease.subject, lease.attempt)
-                .execute(self.connection())
-                .await?;
+        // By the command, too: each command of the subject counts its attempts from one.
+        let done = sqlx::query!(
+            "DELETE FROM intents WHERE principal = $1 AND message_id = $2 AND attempt = $3",
+            lease.key.principal,
+            lease.key.message_id,
+            lease.attempt
+        )
+        .execute(self.connection())
+        .await?;
         Ok(done.rows_affected() == 1)
     }
 }
@@ -116,7 +131,7 @@ impl Journal {
             Some(row) => match (row.attempt, row.plan) {
                 (Some(attempt), Some(plan)) => {
                     tracing::warn!(subject = row.subject, attempt, "resuming an intent");
-                    Taken::Leased(Lease::new(row.subject, attempt, self.lease, taken), plan)
+                    Taken::Leased(Lease::new(row.subject, key, attempt, self.lease, taken), plan)
                 }
                 _ => Taken::Busy,
             },
@@ -127,8 +142,9 @@ impl Journal {
     pub(crate) async fn release(&self, lease: &Lease) -> Result<(), Failure> {
         let now = self.clock.now();
         sqlx::query!(
-            "UPDATE intents SET lease_until = $3 WHERE subject = $1 AND attempt = $2",
-            lease.subject,
+            "UPDATE intents SET lease_until = $4 WHERE principal = $1 AND message_id = $2 AND attempt = $3",
+            lease.key.principal,
+            lease.key.message_id,
             lease.attempt,
             now
         )
@@ -137,11 +153,17 @@ impl Journal {
         Ok(())
     }
 
-    /// Intents that nobody has worked on for `silence` after their lease ran out, oldest first.
+    /// Intents that nobody has worked on for a while after their lease ran out, oldest first.
+    ///
+    /// The while is `silence` and doubles with each attempt, up to ten minutes: a store that is away is not hammered.
     pub async fn expired_intents(&self, silence: TimeDelta, limit: i64) -> Result<Vec<ExpiredIntent>, Failure> {
         let rows = sqlx::query!(
-            "SELECT subject, request FROM intents WHERE lease_until <= $1 ORDER BY lease_until LIMIT $2",
-            self.clock.now() - silence,
+            "SELECT subject, request FROM intents
+             WHERE lease_until <= $1::timestamptz - least($2::float8 * power(2, least(attempt, 20) - 1), 600)
+                   * interval '1 second'
+             ORDER BY lease_until LIMIT $3",
+            self.clock.now(),
+            silence.as_seconds_f64(),
             limit
         )
         .fetch_all(&self.pool)

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use messages::{Envelope, RoleName};
+use model::Timestamp;
 use sqlx::PgConnection;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -35,11 +37,15 @@ pub trait Publish: Send + Sync {
     async fn publish(&self, envelope: &Envelope, body: Vec<u8>) -> Result<(), PublishFailure>;
 }
 
+/// How long a reply is tried for.
+const REPLIES_TRIED: TimeDelta = TimeDelta::minutes(5);
+
 struct Row {
     id: i64,
     subject: String,
     envelope: serde_json::Value,
     body: String,
+    created_at: Timestamp,
 }
 
 /// The relay of one role.
@@ -97,7 +103,7 @@ impl<P: Publish> Relay<P> {
         let resting: Vec<String> = self.resting.keys().cloned().collect();
         let rows = sqlx::query_as!(
             Row,
-            "SELECT id, subject, envelope, body FROM outbox WHERE NOT (subject = ANY ($1)) ORDER BY id LIMIT $2",
+            "SELECT id, subject, envelope, body, created_at FROM outbox WHERE NOT (subject = ANY ($1)) ORDER BY id LIMIT $2",
             &resting,
             BATCH_ROWS
         )
@@ -110,9 +116,9 @@ impl<P: Publish> Relay<P> {
         for row in rows {
             by_subject.entry(row.subject.clone()).or_default().push(row);
         }
-        let publisher = &self.publisher;
+        let (publisher, wall_clock) = (&self.publisher, self.journal.clock.now());
         let outcomes: Vec<(Vec<i64>, Option<String>)> = stream::iter(by_subject)
-            .map(|(subject, rows)| publish_in_order(publisher, subject, rows))
+            .map(|(subject, rows)| publish_in_order(publisher, wall_clock, subject, rows))
             .buffer_unordered(SUBJECTS_AT_ONCE)
             .collect()
             .await;
@@ -139,13 +145,18 @@ async fn try_lock(connection: &mut PgConnection, role: RoleName) -> Result<bool,
 }
 
 /// Publishes one subject's rows one after the other. Returns the ids that are done and the subject if it is blocked.
-async fn publish_in_order<P: Publish>(publisher: &P, subject: String, rows: Vec<Row>) -> (Vec<i64>, Option<String>) {
+async fn publish_in_order<P: Publish>(
+    publisher: &P,
+    now: Timestamp,
+    subject: String,
+    rows: Vec<Row>,
+) -> (Vec<i64>, Option<String>) {
     let mut done = Vec::with_capacity(rows.len());
     for row in rows {
         match publish_row(publisher, &row).await {
             Ok(()) => done.push(row.id),
-            // A reply is worth one attempt: who has gone doesn't read it, and the answer is saved.
-            Err(failure) if subject.starts_with("reply/") => {
+            // Nobody waits for a reply that long, and the answer is saved.
+            Err(failure) if subject.starts_with("reply/") && row.created_at < now - REPLIES_TRIED => {
                 tracing::info!(error = %failure, "a reply was not delivered");
                 done.push(row.id);
             }

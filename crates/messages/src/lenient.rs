@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// Accepts an integer, a float without fraction, or the decimal text of an integer.
+/// Accepts an integer or the decimal text of one.
 struct IntegerVisitor;
 
 impl Visitor<'_> for IntegerVisitor {

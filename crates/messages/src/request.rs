@@ -2,6 +2,7 @@
 
 use model::{CustomerId, Principal, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -57,7 +58,7 @@ pub struct Request {
     /// W3C trace context.
     pub traceparent: Option<String>,
     /// Parameters as sent, without the principal; empty ones are left out.
-    pub raw_parameters: serde_json::Map<String, serde_json::Value>,
+    pub raw_parameters: serde_json::Map<String, Value>,
 }
 
 /// Why a delivery is no request.
@@ -89,6 +90,7 @@ impl Request {
             .map_err(|error| Refusal::new(format!("principal must be {{customer_id, role}}: {error}")))?;
         map.retain(|name, value| !(name == "token" || value.is_null() || value.as_str() == Some("")));
         let message_id = message_id(delivery, spec)?;
+        refuse_nul(delivery, &map)?;
         let request = Self {
             action: spec.name.to_owned(),
             principal,
@@ -153,6 +155,29 @@ impl Scope {
 
 fn missing_message_id() -> Refusal {
     Refusal::new("message_id required: commands carry a UUID in the property message_id")
+}
+
+/// No text may hold a NUL character: PostgreSQL stores none.
+fn refuse_nul(delivery: &Delivery, map: &serde_json::Map<String, Value>) -> Result<(), Refusal> {
+    for (name, value) in map {
+        if name.contains('\0') || has_nul(value) {
+            return Err(Refusal::new(format!("{} must not contain a NUL character", name.replace('\0', "?"))));
+        }
+    }
+    let properties = [&delivery.correlation_id, &delivery.reply_to, &delivery.traceparent];
+    if properties.into_iter().flatten().any(|text| text.contains('\0')) {
+        return Err(Refusal::new("properties and headers must not contain a NUL character"));
+    }
+    Ok(())
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(map) => map.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn message_id(delivery: &Delivery, spec: &ActionSpec) -> Result<Option<Uuid>, Refusal> {

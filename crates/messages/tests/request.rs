@@ -64,6 +64,7 @@ fn what_is_wrong_with_parameters_is_named() {
         (json!({"plan_id": 1.5, "bucket_name": "abc"}), "plan_id must be an integer, not 1.5"),
         (json!({"plan_id": [1], "bucket_name": "abc"}), "plan_id must be an integer"),
         (json!({"plan_id": 1, "bucket_name": ["abc"]}), "bucket_name must be a text"),
+        (json!({"plan_id": 1, "bucket_name": true}), "bucket_name must be a text"),
         (json!({"plan_id": 1, "bucket_name": "A"}), "Invalid bucket name: must be 3 to 63 characters long"),
     ] {
         let (request, _) = Request::decode(&delivery("create_order", &with_principal(parameters.clone()))).unwrap();
@@ -88,6 +89,8 @@ fn the_envelope_must_be_sound() {
         (changed(|d| d.message_id = Some("7".to_owned())), "message_id must be a UUID, not \"7\""),
         (changed(|d| d.content_type = Some("text/html".to_owned())), "content_type must be"),
         (delivery("create_bucket", &json!({"bucket_name": "abc"})), "principal required"),
+        (delivery("create_bucket", &with_principal(json!({"x": ["a\0b"]}))), "x must not contain a NUL character"),
+        (changed(|d| d.correlation_id = Some("\0".to_owned())), "properties and headers must not contain a NUL"),
         (
             delivery("create_bucket", &json!({"principal": {"role": "customer"}})),
             "principal must be {customer_id, role}: principal.customer_id is required for the role customer",

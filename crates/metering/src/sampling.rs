@@ -30,8 +30,8 @@ pub(crate) async fn read(
 ) -> Result<Sample, Failure> {
     let store = &metering.locations.get(location).map_err(|error| unavailable(&error))?.store;
     let measured_at = metering.clock.now();
-    let last = store::accounts::measured_at(connection, s3uid).await?;
-    let (from, to) = window::hours_to_read(last, measured_at);
+    let since = store::accounts::measured_or_made_at(connection, s3uid).await?.unwrap_or(measured_at);
+    let (from, to) = window::hours_to_read(since, measured_at);
     let (buckets, records) = tokio::try_join!(store.bucket_usages(s3uid), store.usage(s3uid, from, to))
         .map_err(|error| unavailable(&error))?;
     Ok(Sample { s3uid: s3uid.clone(), measured_at, buckets, records })

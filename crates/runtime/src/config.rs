@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 
 use ::config::{File, FileFormat};
 use messages::RoleName;
-use model::Currency;
 use secrecy::SecretString;
 
 pub use locations::{LocationConfig, Locations, RgwConfig};
@@ -180,8 +179,6 @@ pub struct BillingConfig {
     pub amqp_url: SecretString,
     /// Its database role's URL.
     pub database_url: SecretString,
-    /// The currency that `base_price` is in.
-    pub base_currency: Currency,
     /// After how long an unfinished order fails.
     pub order_deadline_seconds: u64,
     /// How many free accounts a customer may have.

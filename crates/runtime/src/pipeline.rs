@@ -14,9 +14,9 @@ use crate::Routes;
 /// Whose word counts when a message says who is asking.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedPublishers {
-    /// Broker users that resolve tokens themselves, such as the PHP frontend's.
+    /// Broker users that resolve tokens themselves: the gateway's, the PHP frontend's.
     pub frontends: BTreeSet<String>,
-    /// The roles' own broker users; only they may send internal commands and events.
+    /// The workers' broker users; only they may send internal commands and events.
     pub roles: BTreeSet<String>,
 }
 
@@ -49,7 +49,7 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         }
         let (request, spec) = match Request::decode(delivery) {
             Ok(decoded) => decoded,
-            Err(RequestError::Refused(refusal)) => return refuse(delivery, &refusal),
+            Err(RequestError::Refused(refusal)) => return refuse(delivery, from_role, &refusal),
             Err(RequestError::UnknownAction(name)) => return unknown(&name),
             Err(error @ RequestError::Undecodable(_)) => {
                 let detail = error.to_string();
@@ -60,13 +60,16 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         if spec.internal && !from_role {
             return park(ParkReason::Untrusted, format!("{} is sent by roles only", spec.name), None);
         }
-        if spec.kind == ActionKind::Query && request.caller.is_none() {
+        let is_query = spec.kind == ActionKind::Query;
+        if is_query && request.caller.is_none() {
             return Outcome::Done(None);
         }
         let Some(handler) = self.routes.request_handler(spec.name) else { return unknown(spec.name) };
         match handler(Arc::clone(&self.state), self.journal.clone(), request).await {
             Ok(reply) => Outcome::Done(reply),
-            Err(failure) => Self::failed(delivery, failure),
+            Err(Failure::Refused(refusal)) => refuse(delivery, from_role, &refusal),
+            Err(failure) if is_query => unavailable(spec.name, &failure),
+            Err(failure) => again(failure),
         }
     }
 
@@ -96,7 +99,7 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         };
         match handler(Arc::clone(&self.state), self.journal.clone(), event).await {
             Ok(()) => Outcome::Done(None),
-            Err(failure) => Self::failed(delivery, failure),
+            Err(failure) => again(failure),
         }
     }
 
@@ -114,14 +117,21 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
             }
         }
     }
+}
 
-    fn failed(delivery: &Delivery, failure: Failure) -> Outcome {
-        match failure {
-            Failure::Refused(refusal) => refuse(delivery, &refusal),
-            Failure::Busy(error) => Outcome::Retry { kind: RetryKind::Busy, error },
-            Failure::Unavailable(error) => Outcome::Retry { kind: RetryKind::Failed, error },
-        }
+/// Later again. An event can't be refused: what its handler can't take is tried again and parked in the end.
+fn again(failure: Failure) -> Outcome {
+    match failure {
+        Failure::Busy(error) => Outcome::Retry { kind: RetryKind::Busy, error },
+        Failure::Unavailable(error) => Outcome::Retry { kind: RetryKind::Failed, error },
+        Failure::Refused(refusal) => Outcome::Retry { kind: RetryKind::Failed, error: refusal.message },
     }
+}
+
+/// A query isn't tried again: its caller asks again if they still want to know.
+fn unavailable(action: &str, failure: &Failure) -> Outcome {
+    tracing::error!(action, error = %failure, "a query could not be answered");
+    Outcome::Done(Some(Reply::refused(&Refusal::new("not available at the moment; please try again"))))
 }
 
 fn park(reason: ParkReason, detail: String, reply: Option<Reply>) -> Outcome {
@@ -133,9 +143,10 @@ fn unknown(name: &str) -> Outcome {
     park(ParkReason::UnknownType, refusal.message.clone(), Some(Reply::refused(&refusal)))
 }
 
-/// Tells the caller; where nobody can be told, the message is kept aside, so that it isn't lost.
-fn refuse(delivery: &Delivery, refusal: &Refusal) -> Outcome {
-    if CallerAddress::of(delivery).is_some() {
+/// Tells the caller; where nobody can be told, the message is kept aside, so that it isn't lost. A role that sent it
+/// learns what it must know by events.
+fn refuse(delivery: &Delivery, from_role: bool, refusal: &Refusal) -> Outcome {
+    if from_role || CallerAddress::of(delivery).is_some() {
         Outcome::Done(Some(Reply::refused(refusal)))
     } else {
         park(ParkReason::RefusedUnheard, refusal.message.clone(), None)

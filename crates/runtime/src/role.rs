@@ -6,10 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bus::{Bus, ConsumerConfig, Handler, Message, Publisher, RetryPolicy};
 use chrono::TimeDelta;
-use history::{Journal, Publish, PublishFailure, Relay};
+use futures_util::{StreamExt, stream};
+use history::{ExpiredIntent, Journal, Publish, PublishFailure, Relay};
 use messages::{Envelope, RoleName};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::lifecycle::Shutdown;
 use crate::pipeline::{Pipeline, TrustedPublishers};
@@ -21,8 +23,9 @@ const RUNNER_INTERVAL: Duration = Duration::from_secs(1);
 const FORGET_INTERVAL: Duration = Duration::from_mins(10);
 /// After how many failures a message is parked; with the bus's waits that is about two hours.
 const ATTEMPTS_MAX: u32 = 16;
-/// How many interrupted commands the runner takes at once.
-const RESUME_BATCH: i64 = 32;
+/// How many interrupted commands the runner reads at once, and works on side by side.
+const RESUME_BATCH: i64 = 64;
+const RESUMED_AT_ONCE: usize = 16;
 
 /// What a role needs to serve.
 #[derive(Debug)]
@@ -63,24 +66,43 @@ impl Role {
                 async move { pipeline.event(delivery).await }
             })
         };
-        self.consume("commands", format!("s3.{}", self.name), Arc::clone(&requests), shutdown);
-        self.consume("queries", format!("s3.{}.queries", self.name), requests, shutdown);
-        self.consume("events", format!("s3.{}.events", self.name), events, shutdown);
+        // What still needs the connection after the soft end.
+        let users = TaskTracker::new();
+        self.consume("commands", format!("s3.{}", self.name), Arc::clone(&requests), &users, shutdown);
+        self.consume("queries", format!("s3.{}.queries", self.name), requests, &users, shutdown);
+        self.consume("events", format!("s3.{}.events", self.name), events, &users, shutdown);
 
         let relay = Relay::new(self.journal.clone(), BusPublisher(self.bus.publisher()));
-        let soft = shutdown.soft().clone();
+        let (user, soft) = (users.token(), shutdown.soft().clone());
         shutdown.spawn("relay", async move {
             relay.run(soft).await;
+            drop(user);
             Ok(())
         });
-        let (publisher, soft) = (self.bus.publisher(), shutdown.soft().clone());
+        let (publisher, user, soft) = (self.bus.publisher(), users.token(), shutdown.soft().clone());
         shutdown.spawn("runner", async move {
             run(pipeline, publisher, soft).await;
+            drop(user);
+            Ok(())
+        });
+        let (bus, soft) = (self.bus, shutdown.soft().clone());
+        shutdown.spawn("connection", async move {
+            soft.cancelled().await;
+            users.close();
+            users.wait().await;
+            bus.close().await;
             Ok(())
         });
     }
 
-    fn consume(&self, part: &'static str, queue: String, handler: Handler, shutdown: &Shutdown) {
+    fn consume(
+        &self,
+        part: &'static str,
+        queue: String,
+        handler: Handler,
+        users: &TaskTracker,
+        shutdown: &Shutdown,
+    ) {
         let config = ConsumerConfig {
             queue,
             prefetch: self.prefetch,
@@ -88,8 +110,12 @@ impl Role {
             retry: RetryPolicy { max_attempts: ATTEMPTS_MAX },
             own_users: self.trusted.roles.iter().cloned().collect(),
         };
-        let (bus, soft) = (self.bus.clone(), shutdown.soft().clone());
-        shutdown.spawn(part, async move { Ok(bus.consume(config, handler, soft).await?) });
+        let (bus, user, soft) = (self.bus.clone(), users.token(), shutdown.soft().clone());
+        shutdown.spawn(part, async move {
+            let ended = bus.consume(config, handler, soft).await;
+            drop(user);
+            Ok(ended?)
+        });
     }
 }
 
@@ -121,14 +147,12 @@ async fn run<S: Send + Sync + 'static>(pipeline: Arc<Pipeline<S>>, publisher: Pu
     let mut forget_at = Instant::now();
     while timeout(RUNNER_INTERVAL, soft.cancelled()).await.is_err() {
         match pipeline.journal.expired_intents(silence, RESUME_BATCH).await {
+            // Side by side: a store that is down must not hold up the commands of another.
             Ok(intents) => {
-                for intent in intents {
-                    if let Some((caller, reply)) = pipeline.resume(intent.request).await
-                        && let Err(error) = publisher.publish_reply(&caller, &reply).await
-                    {
-                        tracing::warn!(subject = intent.subject, %error, "a reply was not delivered");
-                    }
-                }
+                stream::iter(intents)
+                    .take_until(soft.cancelled())
+                    .for_each_concurrent(RESUMED_AT_ONCE, |intent| resume(&pipeline, &publisher, intent))
+                    .await;
             }
             Err(error) => tracing::warn!(%error, "the runner can't read intents"),
         }
@@ -138,5 +162,13 @@ async fn run<S: Send + Sync + 'static>(pipeline: Arc<Pipeline<S>>, publisher: Pu
                 tracing::warn!(%error, "expired answers can't be forgotten");
             }
         }
+    }
+}
+
+async fn resume<S: Send + Sync + 'static>(pipeline: &Pipeline<S>, publisher: &Publisher, intent: ExpiredIntent) {
+    if let Some((caller, reply)) = pipeline.resume(intent.request).await
+        && let Err(error) = publisher.publish_reply(&caller, &reply).await
+    {
+        tracing::warn!(subject = intent.subject, %error, "a reply was not delivered");
     }
 }

@@ -14,8 +14,9 @@ const LATENCY_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 /// How often what the recorder gathered is condensed.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The AMQP library logs returned messages with their bodies; a filter has to name it to see that.
-const ALWAYS: &str = "lapin=error";
+/// Libraries that log what must not be logged: lapin returned messages with their bodies, the signer and the HTTP
+/// clients requests with secret keys in their query. Comes last, so that no configured filter outdoes it.
+const ALWAYS: &str = "lapin=error,aws_sigv4=info,aws_smithy_runtime=info,hyper=info,hyper_util=info,reqwest=info";
 
 /// Why logs or metrics could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +35,7 @@ pub enum TelemetryError {
 /// Starts logging to standard error. Once per process.
 pub fn init_logs(config: &TelemetryConfig) -> Result<(), TelemetryError> {
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(format!("{ALWAYS},{}", config.log_filter))?)
+        .with_env_filter(EnvFilter::try_new(format!("{},{ALWAYS}", config.log_filter))?)
         .with_writer(io::stderr)
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
     match config.log_format {

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use messages::{ListPlans, PlanPriceReply, PlanReply, Refusal};
+use messages::{ListPlans, Refusal};
 use model::{Currency, Location, Money, PlanId, Principal};
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 
 use super::customer::Customer;
 use super::term::Term;
@@ -67,34 +66,6 @@ fn for_customer(mut plan: Plan, customer: &Customer) -> Option<Plan> {
     (plan.active && !plan.prices.is_empty()).then_some(plan)
 }
 
-/// The plan as `list_plans` shows it. Decimals become JSON numbers here, at the wire's edge.
-pub(crate) fn reply(plan: &Plan) -> PlanReply {
-    let lower_case = |pick: fn(&PlanPrice) -> Decimal| {
-        plan.prices
-            .iter()
-            .map(|(currency, price)| (currency.code().to_ascii_lowercase(), number(pick(price))))
-            .collect()
-    };
-    PlanReply {
-        id: plan.id,
-        name: plan.name.clone(),
-        active: u8::from(plan.active),
-        storage_type: plan.storage_type.clone(),
-        location: plan.locations.first().map(Location::to_string).unwrap_or_default(),
-        locations: plan.locations.clone(),
-        price: PlanPriceReply {
-            base_price: number(plan.base_price),
-            price: plan.prices.iter().map(|(currency, price)| (*currency, number(price.price.amount()))).collect(),
-        },
-        traffic_overage_price: lower_case(|price| price.traffic_overage_per_gb),
-        storage_overage_price: lower_case(|price| price.storage_overage_per_gb),
-    }
-}
-
-fn number(decimal: Decimal) -> f64 {
-    decimal.to_f64().unwrap_or_default()
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use model::CustomerId;
@@ -149,13 +120,5 @@ pub(crate) mod tests {
             ids(own, &ListPlans { id: Some(PlanId(2)), location: None }, None).unwrap_err(),
             "S3 plan not found"
         );
-    }
-
-    #[test]
-    fn numbers_leave_as_json_numbers_without_extra_digits() {
-        let json = serde_json::to_value(reply(&plan(1, true, "NL", &["EUR"]))).unwrap();
-        assert_eq!(json["price"], serde_json::json!({"base_price": 9.8, "price": {"EUR": 9.8}}));
-        assert_eq!(json["traffic_overage_price"], serde_json::json!({"eur": 0.01}));
-        assert_eq!((json["active"].as_i64(), json["location"].as_str()), (Some(1), Some("NL")));
     }
 }

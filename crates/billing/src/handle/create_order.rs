@@ -54,7 +54,7 @@ pub(super) async fn place(
         state: OrderState::Provisioning,
         deadline: request.deadline.map_or(deadline, |asked| asked.min(deadline)),
     };
-    store::orders::insert(step.connection(), &order, &plan, now).await?;
+    store::orders::insert(step.connection(), &order, &plan, customer.currency, now).await?;
     announce(step, request, &order, &plan).await?;
     Ok(Decision::Later)
 }

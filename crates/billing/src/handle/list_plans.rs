@@ -2,10 +2,13 @@
 
 use async_trait::async_trait;
 use history::Failure;
-use messages::{ListPlans, ListPlansReply, Request};
+use messages::{ListPlans, ListPlansReply, PlanPriceReply, PlanReply, Request};
+use model::Location;
 use runtime::Query;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 
-use crate::domain::plan;
+use crate::domain::plan::{Plan, PlanPrice, visible};
 use crate::{Billing, store};
 
 #[async_trait]
@@ -23,7 +26,49 @@ impl Query<ListPlans> for Billing {
             None => None,
         };
         let plans = store::plans::newest(&mut connection, None).await?;
-        let plans = plan::visible(plans, request.principal, customer.as_ref(), &parameters, location.as_ref())?;
-        Ok(ListPlansReply { plans: plans.iter().map(plan::reply).collect() })
+        let plans = visible(plans, request.principal, customer.as_ref(), &parameters, location.as_ref())?;
+        Ok(ListPlansReply { plans: plans.iter().map(reply).collect() })
+    }
+}
+
+/// The plan on the wire. Decimals become JSON numbers here, at the wire's edge.
+fn reply(plan: &Plan) -> PlanReply {
+    let lower_case = |pick: fn(&PlanPrice) -> Decimal| {
+        plan.prices
+            .iter()
+            .map(|(currency, price)| (currency.code().to_ascii_lowercase(), number(pick(price))))
+            .collect()
+    };
+    PlanReply {
+        id: plan.id,
+        name: plan.name.clone(),
+        active: u8::from(plan.active),
+        storage_type: plan.storage_type.clone(),
+        location: plan.locations.first().map(Location::to_string).unwrap_or_default(),
+        locations: plan.locations.clone(),
+        price: PlanPriceReply {
+            base_price: number(plan.base_price),
+            price: plan.prices.iter().map(|(currency, price)| (*currency, number(price.price.amount()))).collect(),
+        },
+        traffic_overage_price: lower_case(|price| price.traffic_overage_per_gb),
+        storage_overage_price: lower_case(|price| price.storage_overage_per_gb),
+    }
+}
+
+fn number(decimal: Decimal) -> f64 {
+    decimal.to_f64().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::plan::tests::plan;
+
+    #[test]
+    fn numbers_leave_as_json_numbers_without_extra_digits() {
+        let json = serde_json::to_value(reply(&plan(1, true, "NL", &["EUR"]))).unwrap();
+        assert_eq!(json["price"], serde_json::json!({"base_price": 9.8, "price": {"EUR": 9.8}}));
+        assert_eq!(json["traffic_overage_price"], serde_json::json!({"eur": 0.01}));
+        assert_eq!((json["active"].as_i64(), json["location"].as_str()), (Some(1), Some("NL")));
     }
 }

@@ -1,7 +1,7 @@
 //! `billing.orders`.
 
 use history::Failure;
-use model::{CustomerId, OrderId, Timestamp};
+use model::{Currency, CustomerId, OrderId, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -51,16 +51,18 @@ pub(crate) async fn insert(
     connection: &mut PgConnection,
     order: &Order,
     plan: &Plan,
+    currency: Currency,
     now: Timestamp,
 ) -> Result<(), Failure> {
     sqlx::query!(
-        "INSERT INTO billing.orders (id, customer_id, plan_id, plan_version, s3uid, location, bucket_name, action,
+        "INSERT INTO billing.orders (id, customer_id, plan_id, plan_version, currency, s3uid, location, bucket_name, action,
              principal, message_id, state, deadline, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'provisioning', $11, $12)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'provisioning', $12, $13)",
         order.id.0,
         order.customer_id.0,
         plan.id.0,
         plan.version,
+        currency.code(),
         order.s3uid.as_str(),
         order.location.as_str(),
         order.bucket_name.as_str(),
@@ -128,9 +130,8 @@ pub(crate) async fn conclude(
 pub(crate) async fn free_accounts(connection: &mut PgConnection, customer_id: CustomerId) -> Result<i64, Failure> {
     Ok(sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM billing.orders o
-           JOIN billing.customers c ON c.id = o.customer_id
            JOIN billing.plan_prices p ON p.plan_id = o.plan_id AND p.version = o.plan_version
-                AND p.currency = c.currency
+                AND p.currency = o.currency
            WHERE o.customer_id = $1 AND o.state <> 'failed' AND p.price = 0"#,
         customer_id.0
     )

@@ -29,8 +29,8 @@ pub(crate) async fn insert(
     let id = sqlx::query_scalar!(
         "INSERT INTO billing.services (order_id, s3uid, customer_id, plan_id, plan_version, currency, state,
              period_start, period_end, created_at)
-         SELECT o.id, o.s3uid, o.customer_id, o.plan_id, o.plan_version, c.currency, 'running', $2, $3, $2
-         FROM billing.orders o JOIN billing.customers c ON c.id = o.customer_id WHERE o.id = $1
+         SELECT o.id, o.s3uid, o.customer_id, o.plan_id, o.plan_version, o.currency, 'running', $2, $3, $2
+         FROM billing.orders o WHERE o.id = $1
          RETURNING id",
         order_id.0,
         period_start,

@@ -5,12 +5,14 @@ use history::{Failure, Step};
 use messages::{AccountProvisioned, Event};
 use runtime::Consume;
 
-use crate::{Metering, sampling};
+use crate::{Metering, sampling, store};
 
 #[async_trait]
 impl Consume<AccountProvisioned> for Metering {
     async fn consume(&self, step: &mut Step, _event: &Event, data: AccountProvisioned) -> Result<(), Failure> {
-        let sample = sampling::read(self, step.connection(), &data.s3uid, &data.location).await?;
+        // Released meanwhile: there is nothing left to read.
+        let Some(location) = store::accounts::location(step.connection(), &data.s3uid).await? else { return Ok(()) };
+        let sample = sampling::read(self, step.connection(), &data.s3uid, &location).await?;
         sampling::write(step.connection(), &sample).await
     }
 }

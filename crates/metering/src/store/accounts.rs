@@ -42,11 +42,18 @@ pub(crate) async fn location(connection: &mut PgConnection, s3uid: &S3Uid) -> Re
     location.map(|location| location.parse().map_err(|error| broken(&error))).transpose()
 }
 
-/// When an account was last read.
-pub(crate) async fn measured_at(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<Option<Timestamp>, Failure> {
-    Ok(sqlx::query_scalar!("SELECT measured_at FROM metering.measured_accounts WHERE s3uid = $1", s3uid.as_str())
-        .fetch_optional(connection)
-        .await?)
+/// When an account was last read or, if it never was, made.
+pub(crate) async fn measured_or_made_at(
+    connection: &mut PgConnection,
+    s3uid: &S3Uid,
+) -> Result<Option<Timestamp>, Failure> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT coalesce(m.measured_at, a.created_at) AS "since!" FROM shared.accounts a
+           LEFT JOIN metering.measured_accounts m USING (s3uid) WHERE a.s3uid = $1"#,
+        s3uid.as_str()
+    )
+    .fetch_optional(connection)
+    .await?)
 }
 
 /// Takes the right to sweep until the end of this transaction. False: another process has it.

@@ -78,10 +78,12 @@ pub(crate) async fn replace_hours(
          SELECT $1, bucket, category, hour, bytes_in, bytes_out, operations, successful, $9
          FROM UNNEST($2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
               AS record (bucket, category, hour, bytes_in, bytes_out, operations, successful)
-         ON CONFLICT (s3uid, hour, bucket_name, category) DO UPDATE SET bytes_in = EXCLUDED.bytes_in,
-             bytes_out = EXCLUDED.bytes_out, operations = EXCLUDED.operations,
-             successful_operations = EXCLUDED.successful_operations, measured_at = EXCLUDED.measured_at
-         WHERE u.operations <= EXCLUDED.operations",
+         ON CONFLICT (s3uid, hour, bucket_name, category) DO UPDATE SET
+             bytes_in = greatest(u.bytes_in, EXCLUDED.bytes_in),
+             bytes_out = greatest(u.bytes_out, EXCLUDED.bytes_out),
+             operations = greatest(u.operations, EXCLUDED.operations),
+             successful_operations = greatest(u.successful_operations, EXCLUDED.successful_operations),
+             measured_at = EXCLUDED.measured_at",
         s3uid.as_str(),
         &buckets,
         &categories,

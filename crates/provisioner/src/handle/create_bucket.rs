@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use history::{Failure, Lease, OutsideCommand, Record, Step};
 use messages::{
-    BucketCreated, CreateBucket, CreateBucketReply, CreateBucketStatus, EventData, Refusal, Reply, Request, Subject,
+    BucketCreated, CreateBucket, CreateBucketReply, CreateBucketStatus, EventData, Reply, Request, Subject,
 };
 use model::BucketName;
 use serde::{Deserialize, Serialize};
@@ -35,12 +35,7 @@ impl OutsideCommand<CreateBucket> for Provisioner {
     ) -> Result<(Subject, Plan), Failure> {
         let account =
             requested_account(&mut *step.connection(), request, parameters.s3uid.as_deref(), parameters.id).await?;
-        let bucket_name = parameters.bucket_name.clone();
-        if let Some(owner) = store::buckets::owner(step.connection(), &account.location, &bucket_name).await? {
-            let whose = if owner == account.s3uid.as_str() { "you have it already" } else { "the name is taken" };
-            return Err(Refusal::new(format!("{FAILED}: {whose}")).into());
-        }
-        Ok((Subject::Account(account.s3uid.clone()), Plan { account, bucket_name }))
+        Ok((Subject::Account(account.s3uid.clone()), Plan { account, bucket_name: parameters.bucket_name.clone() }))
     }
 
     async fn perform(&self, plan: &Plan, lease: &Lease) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ mod provision_account;
 mod release_account;
 
 use history::Failure;
-use messages::{Request, Scope};
+use messages::{Refusal, Request, Scope};
 use model::CustomerId;
 use object_store::{LocationStore, S3Keys};
 use sqlx::PgExecutor;
@@ -23,6 +23,9 @@ async fn requested_account(
     id: Option<CustomerId>,
 ) -> Result<Account, Failure> {
     let scope = Scope::of(request.principal, id)?;
+    if s3uid.is_none() && scope == Scope::Anyone {
+        return Err(Refusal::new("s3uid required").into());
+    }
     let found = store::accounts::find(executor, scope, s3uid).await?;
     Ok(account::pick(s3uid.is_some(), found)?)
 }

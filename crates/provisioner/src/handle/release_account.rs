@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use history::{Failure, Lease, OutsideCommand, Record, Step};
-use messages::{AccountReleased, EventData, ReleaseAccount, Reply, Request, Scope, Subject};
+use messages::{AccountReleased, EventData, ReleaseAccount, Reply, Request, Subject};
 use model::{BucketName, OrderId, S3Uid};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ impl OutsideCommand<ReleaseAccount> for Provisioner {
         parameters: &ReleaseAccount,
     ) -> Result<(Subject, Plan), Failure> {
         let s3uid = parameters.s3uid.clone();
-        let account = store::accounts::find(&mut *step.connection(), Scope::Anyone, Some(s3uid.as_str())).await?.pop();
+        let account = store::accounts::of_order(step.connection(), parameters.order_id).await?;
         let made = match account {
             Some(account) => Some((account, store::buckets::of_account(step.connection(), &s3uid).await?)),
             None => None,

@@ -33,7 +33,9 @@ impl TryFrom<Row> for Account {
     }
 }
 
-/// The active accounts in `scope`, the one called `s3uid` where that is given; two at most.
+/// The accounts in `scope` that customers may use, the one called `s3uid` where that is given; two at most.
+///
+/// An account is its customer's once its service runs: until then its order may still fail.
 pub(crate) async fn find(
     executor: impl PgExecutor<'_>,
     scope: Scope,
@@ -41,8 +43,9 @@ pub(crate) async fn find(
 ) -> Result<Vec<Account>, Failure> {
     sqlx::query_as!(
         Row,
-        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts
+        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts a
          WHERE state = 'active' AND ($1::bigint IS NULL OR customer_id = $1) AND ($2::text IS NULL OR s3uid = $2)
+             AND EXISTS (SELECT FROM shared.services s WHERE s.s3uid = a.s3uid)
          LIMIT 2",
         scope.customer_id().map(|id| id.0),
         s3uid
@@ -52,6 +55,20 @@ pub(crate) async fn find(
     .into_iter()
     .map(Account::try_from)
     .collect()
+}
+
+/// The account that was made for an order, whatever became of the order.
+pub(crate) async fn of_order(connection: &mut PgConnection, order_id: OrderId) -> Result<Option<Account>, Failure> {
+    sqlx::query_as!(
+        Row,
+        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts
+         WHERE state = 'active' AND order_id = $1",
+        order_id.0
+    )
+    .fetch_optional(connection)
+    .await?
+    .map(Account::try_from)
+    .transpose()
 }
 
 /// Adds an account. An account that is there already stays as it is.

@@ -4,22 +4,7 @@ use history::Failure;
 use model::{BucketName, Location, S3Uid, Timestamp};
 use sqlx::PgConnection;
 
-/// Who has this bucket in this location.
-pub(crate) async fn owner(
-    connection: &mut PgConnection,
-    location: &Location,
-    name: &BucketName,
-) -> Result<Option<String>, Failure> {
-    Ok(sqlx::query_scalar!(
-        "SELECT s3uid FROM provisioner.buckets WHERE location = $1 AND name = $2",
-        location.as_str(),
-        name.as_str()
-    )
-    .fetch_optional(connection)
-    .await?)
-}
-
-/// Adds a bucket that the store has made.
+/// Adds a bucket that the store has made, or takes over the name: the store has just proved whose it is.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     location: &Location,
@@ -29,7 +14,7 @@ pub(crate) async fn insert(
 ) -> Result<(), Failure> {
     sqlx::query!(
         "INSERT INTO provisioner.buckets (location, name, s3uid, created_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT DO NOTHING",
+         ON CONFLICT (location, name) DO UPDATE SET s3uid = EXCLUDED.s3uid, created_at = EXCLUDED.created_at",
         location.as_str(),
         name.as_str(),
         s3uid.as_str(),

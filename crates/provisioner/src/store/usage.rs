@@ -18,15 +18,18 @@ pub(crate) struct Totals {
     pub(crate) measured_at: Option<Timestamp>,
 }
 
-/// The account's buckets by name: those that Purser made and those that metering found.
+/// The account's buckets by name: those that metering found, and those that Purser made since. One that Purser made
+/// and metering no longer finds was deleted over S3.
 pub(crate) async fn buckets(pool: &PgPool, s3uid: &S3Uid) -> Result<Vec<Bucket>, Failure> {
     Ok(sqlx::query_as!(
         Bucket,
         r#"SELECT coalesce(b.name, u.bucket_name) AS "name!", coalesce(u.usage_bytes, 0) AS "usage_bytes!",
                   coalesce(u.objects, 0) AS "objects!"
-           FROM (SELECT name FROM provisioner.buckets WHERE s3uid = $1) b
+           FROM (SELECT name, created_at FROM provisioner.buckets WHERE s3uid = $1) b
            FULL JOIN (SELECT bucket_name, usage_bytes, objects FROM shared.bucket_usage WHERE s3uid = $1) u
              ON u.bucket_name = b.name
+           WHERE u.bucket_name IS NOT NULL OR b.created_at >= coalesce(
+               (SELECT measured_at FROM shared.measured_accounts WHERE s3uid = $1), '-infinity')
            ORDER BY 1"#,
         s3uid.as_str()
     )

@@ -48,6 +48,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
         let bus = Bus::connect(BusConfig::new(url.clone(), "purser-migrate")).await.context("amqp.url")?;
         Topology::purser().declare(&bus).await.context("topology")?;
         bus.close().await;
+        println!("limits are policies, which AMQP can't set: import deploy/rabbitmq/definitions.json once");
     }
     Ok(())
 }
@@ -81,19 +82,36 @@ async fn set_passwords(config: &Config, connection: &mut PgConnection) -> anyhow
         let Some(url) = url else { continue };
         let options = PgConnectOptions::from_str(url.expose_secret())
             .with_context(|| format!("{role}.database_url can't be read"))?;
-        if options.connect().await.is_ok() {
-            continue;
+        let expected = format!("purser_{role}");
+        anyhow::ensure!(
+            options.get_username() == expected,
+            "{role}.database_url must log in as {expected}, not as {}",
+            options.get_username()
+        );
+        match options.connect().await {
+            Ok(_) => continue,
+            Err(error) if is_login_refusal(&error) => {}
+            Err(error) => return Err(error).with_context(|| format!("{role}.database_url: no connection")),
         }
-        let password = url::Url::parse(url.expose_secret())
-            .ok()
-            .and_then(|url| url.password().map(str::to_owned))
-            .with_context(|| format!("{role}.database_url has no password, and its role can't log in without"))?;
-        let quoted = password.replace('\'', "''");
-        let statement = format!("ALTER ROLE purser_{role} PASSWORD '{quoted}'");
+        let password = password_of(url).with_context(|| {
+            format!("{role}.database_url has no password, and the database role can't log in without")
+        })?;
+        let statement = format!("ALTER ROLE {expected} PASSWORD '{}'", password.replace('\'', "''"));
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
             .execute(&mut *connection)
             .await
-            .with_context(|| format!("the password of the database role purser_{role} can't be set"))?;
+            .with_context(|| format!("the password of the database role {expected} can't be set"))?;
+        options.connect().await.with_context(|| format!("{role}.database_url: no connection with the new password"))?;
     }
     Ok(())
+}
+
+/// Whether PostgreSQL knows the role but not the password (SQLSTATE class 28).
+fn is_login_refusal(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("28"))
+}
+
+fn password_of(url: &SecretString) -> Option<String> {
+    let url = url::Url::parse(url.expose_secret()).ok()?;
+    Some(percent_encoding::percent_decode_str(url.password()?).decode_utf8().ok()?.into_owned())
 }

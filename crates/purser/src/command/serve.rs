@@ -22,7 +22,9 @@ pub(super) const ALL: [RoleName; 4] = [RoleName::Provisioner, RoleName::Metering
 struct Process {
     config: Config,
     health: Health,
-    shutdown: Shutdown,
+    /// The gateway's end comes first: its callers still wait for what the workers do.
+    front: Shutdown,
+    workers: Shutdown,
     clock: Arc<dyn Clock>,
 }
 
@@ -31,10 +33,10 @@ pub(super) async fn run(config: Config, roles: &[RoleName]) -> anyhow::Result<()
     config.validate(roles)?;
     telemetry::init_logs(&config.telemetry)?;
     let metrics = Metrics::install()?;
-    let shutdown = Shutdown::new();
-    shutdown.listen_for_signals().context("signals can't be listened for")?;
-    let health = Health::new(metrics, shutdown.soft().clone());
-    let process = Process { config, health, shutdown, clock: Arc::new(SystemClock) };
+    let (front, workers) = (Shutdown::new(), Shutdown::new());
+    front.listen_for_signals().context("signals can't be listened for")?;
+    let health = Health::new(metrics, front.soft().clone());
+    let process = Process { config, health, front, workers, clock: Arc::new(SystemClock) };
     if !roles.contains(&RoleName::Gateway) {
         process.serve_health().await?;
     }
@@ -42,22 +44,45 @@ pub(super) async fn run(config: Config, roles: &[RoleName]) -> anyhow::Result<()
         info!(%role, "starting");
         process.start(*role)?;
     }
-    process.shutdown.finish(GRACE).await
+    process.finish(roles).await
 }
 
 impl Process {
+    /// Waits for the end: of the gateway where there is one, then of the workers.
+    async fn finish(self, roles: &[RoleName]) -> anyhow::Result<()> {
+        let (front, workers) = (self.front.clone(), self.workers.clone());
+        // A worker that fails ends the process.
+        tokio::spawn(async move {
+            workers.soft().cancelled().await;
+            front.request();
+        });
+        let front_ended = if roles.contains(&RoleName::Gateway) {
+            self.front.finish(GRACE).await
+        } else {
+            self.front.soft().cancelled().await;
+            let (front, workers) = (self.front.clone(), self.workers.clone());
+            tokio::spawn(async move {
+                front.hard().cancelled().await;
+                workers.hard().cancel();
+            });
+            Ok(())
+        };
+        self.workers.request();
+        self.workers.finish(GRACE).await.and(front_ended)
+    }
+
     /// Starts one role; it ends with the process's shutdown.
     fn start(&self, role: RoleName) -> anyhow::Result<()> {
         match role {
             RoleName::Gateway => {
                 let config = self.config.gateway.clone().context("[gateway] is required")?;
                 let (health, clock) = (self.health.clone(), self.clock.clone());
-                let soft = self.shutdown.soft().clone();
-                self.shutdown.spawn("gateway", gateway::serve(config, health, clock, soft));
+                let soft = self.front.soft().clone();
+                self.front.spawn("gateway", gateway::serve(config, health, clock, soft));
             }
             RoleName::Provisioner | RoleName::Metering | RoleName::Billing => {
                 let (config, health) = (self.config.clone(), self.health.clone());
-                let (shutdown, clock) = (self.shutdown.clone(), self.clock.clone());
+                let (shutdown, clock) = (self.workers.clone(), self.clock.clone());
                 let started = Arc::new(AtomicBool::new(false));
                 let seen = Arc::clone(&started);
                 // Registered before it connects: a process isn't ready while one of its roles is still on its way.
@@ -65,7 +90,7 @@ impl Process {
                     let ready = seen.load(Ordering::Relaxed);
                     async move { if ready { Ok(()) } else { Err("connecting".to_owned()) } }
                 });
-                self.shutdown.spawn(role.as_str(), async move {
+                self.workers.spawn(role.as_str(), async move {
                     tokio::select! {
                         connected = worker::start(role, &config, &health, &shutdown, clock) => {
                             started.store(true, Ordering::Relaxed);
@@ -85,7 +110,7 @@ impl Process {
         let listener =
             TcpListener::bind(listen).await.with_context(|| format!("health.listen: {listen} can't be bound"))?;
         let health = self.health.clone();
-        self.shutdown.spawn("health", async move { Ok(health.serve(listener).await?) });
+        self.workers.spawn("health", async move { Ok(health.serve(listener).await?) });
         Ok(())
     }
 }

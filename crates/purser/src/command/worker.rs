@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use bus::{Bus, BusConfig};
+use bus::{Bus, BusConfig, Topology};
 use chrono::TimeDelta;
 use history::Journal;
 use messages::RoleName;
@@ -23,7 +23,8 @@ use url::Url;
 /// Per process and role; the relay takes one for itself, the sweep another.
 const CONNECTIONS_MAX: u32 = 16;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Shorter than any lease, so that a lease still holds when a call gives up.
+/// After it a call to RGW is given up and the attempt fails. With a shorter lease another attempt may do the same work
+/// meanwhile, which is harmless.
 const STORE_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The lease of roles that do nothing outside the database.
 const LEASE_DEFAULT: TimeDelta = TimeDelta::seconds(30);
@@ -93,15 +94,17 @@ async fn connect(
     let mut bus_config = BusConfig::new(amqp_url, format!("purser-{role}"));
     bus_config.clock = Arc::clone(&clock);
     let bus = Bus::connect(bus_config).await.with_context(|| format!("{role}.amqp_url"))?;
+    Topology::of_role(role).check(&bus).await.context("the broker lacks what this role needs; run `purser migrate`")?;
     register_checks(role, health, &pool, &bus);
     let journal = Journal::new(pool, role, clock, lease);
     Ok(Role::new(role, bus, journal, trusted(&config.amqp), prefetch))
 }
 
 fn trusted(amqp: &AmqpConfig) -> TrustedPublishers {
+    let gateway = amqp.own_users.of(RoleName::Gateway).to_owned();
     TrustedPublishers {
-        frontends: amqp.trusted_publishers.iter().cloned().collect(),
-        roles: amqp.own_users.all().into_iter().collect(),
+        frontends: amqp.trusted_publishers.iter().cloned().chain([gateway]).collect(),
+        roles: bus::WORKER_ROLES.iter().map(|role| amqp.own_users.of(*role).to_owned()).collect(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use messages::RoleName;
 
+use super::values::user_of;
 use super::{Config, ConfigError, Locations, Problem};
 
 impl Config {
@@ -45,12 +46,30 @@ impl Config {
                 problems.push(Problem::new(format!("locations.{code}"), message));
             }
         }
+        if let Some(user) = self.amqp_user(role)
+            && user != self.amqp.own_users.of(role)
+        {
+            let own = self.amqp.own_users.of(role);
+            let message = format!("logs in as {user}, but the other roles trust {own}: set amqp.own_users.{role} = {user:?}");
+            problems.push(Problem::new(format!("{role}.amqp_url"), message));
+        }
         if let (RoleName::Provisioner, Some(provisioner)) = (role, &self.provisioner)
             && let Err(message) = readable(&provisioner.sealing_key_file)
         {
             problems.push(Problem::new("provisioner.sealing_key_file", message));
         }
         problems
+    }
+
+    /// The broker user that a role's URL names.
+    fn amqp_user(&self, role: RoleName) -> Option<String> {
+        let url = match role {
+            RoleName::Gateway => self.gateway.as_ref().map(|section| &section.amqp_url),
+            RoleName::Provisioner => self.provisioner.as_ref().map(|section| &section.amqp_url),
+            RoleName::Metering => self.metering.as_ref().map(|section| &section.amqp_url),
+            RoleName::Billing => self.billing.as_ref().map(|section| &section.amqp_url),
+        }?;
+        user_of(url)
     }
 }
 

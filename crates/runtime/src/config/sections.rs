@@ -4,11 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use ::config::Value;
 use messages::RoleName;
-use model::Currency;
 
 use super::reader::Section;
 use super::values::{
-    amqp_url, currency, database_url, integer, log_filter, log_format, path, socket_address, text, texts,
+    amqp_url, database_url, integer, log_filter, log_format, path, socket_address, text, texts,
 };
 use super::{
     AmqpConfig, BillingConfig, Config, DatabaseConfig, GatewayConfig, HealthConfig, LogFormat, MeteringConfig,
@@ -61,7 +60,7 @@ fn gateway(mut section: Section<'_>) -> Option<GatewayConfig> {
     let listen = section.or("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), socket_address);
     let amqp_url = section.required("amqp_url", amqp_url);
     let database_url = section.required("database_url", database_url);
-    let reply_wait_seconds = section.or("reply_wait_seconds", 25, integer(1..=300));
+    let reply_wait_seconds = section.or("reply_wait_seconds", 25, integer(1..=30));
     let body_bytes_max = section.or("body_bytes_max", 1_048_576, integer(1024..=1_048_576));
     let requests_per_customer_max = section.or("requests_per_customer_max", 64, integer(1..=10_000));
     section.finish();
@@ -103,7 +102,6 @@ fn metering(mut section: Section<'_>) -> Option<MeteringConfig> {
 fn billing(mut section: Section<'_>) -> Option<BillingConfig> {
     let amqp_url = section.required("amqp_url", amqp_url);
     let database_url = section.required("database_url", database_url);
-    let base_currency = section.or("base_currency", Currency::EUR, currency);
     let order_deadline_seconds = section.or("order_deadline_seconds", 600, integer(1..=DAY_SECONDS));
     let free_accounts_max = section.or("free_accounts_max", 1, integer(0..=1000));
     let prefetch = prefetch(&mut section);
@@ -111,7 +109,6 @@ fn billing(mut section: Section<'_>) -> Option<BillingConfig> {
     Some(BillingConfig {
         amqp_url: amqp_url?,
         database_url: database_url?,
-        base_currency,
         order_deadline_seconds,
         free_accounts_max,
         prefetch,

@@ -10,7 +10,7 @@ const COMPLETE: &str = r#"
     [amqp]
     url = "amqp://admin:pw@localhost/purser"
     trusted_publishers = ["php-frontend", "shop"]
-    own_users = { gateway = "gw" }
+    own_users = { gateway = "gw", provisioner = "p", metering = "m", billing = "b" }
     [gateway]
     amqp_url = "amqp://gw:pw@localhost/purser"
     database_url = "postgres://gw:pw@localhost/purser"
@@ -24,7 +24,7 @@ const COMPLETE: &str = r#"
     [billing]
     amqp_url = "amqp://b:pw@localhost/purser"
     database_url = "postgres://b:pw@localhost/purser"
-    base_currency = "usd"
+    free_accounts_max = 3
     [locations.NL]
     rgw_url = "http://127.0.0.1:7480"
     s3_url = "https://s3.example.net"
@@ -63,10 +63,10 @@ fn a_complete_file_has_everything_that_all_roles_need() {
     let gateway = config.gateway.unwrap();
     assert_eq!(gateway.listen.to_string(), "127.0.0.1:8080");
     assert_eq!((gateway.reply_wait_seconds, gateway.body_bytes_max), (25, 1_048_576));
-    assert_eq!(config.billing.unwrap().base_currency.code(), "USD");
+    assert_eq!(config.billing.unwrap().free_accounts_max, 3);
     assert_eq!(config.telemetry.log_format, LogFormat::Json);
     assert_eq!(config.amqp.own_users.of(RoleName::Gateway), "gw");
-    assert_eq!(config.amqp.own_users.of(RoleName::Billing), "purser-billing");
+    assert_eq!(config.amqp.own_users.of(RoleName::Billing), "b");
     assert!(config.amqp.trusted_users().contains(&"shop".to_owned()));
     assert!(config.amqp.trusted_users().contains(&"purser-metering".to_owned()));
 }
@@ -132,7 +132,7 @@ fn all_problems_are_named_at_once_with_what_would_be_right() {
         [billing]
         amqp_url = "amqp://b:pw@localhost"
         database_url = "postgres://b:pw@localhost/purser"
-        base_currency = "EURO"
+        free_accounts_max = -1
         prefetch = "many"
         [telemetry]
         log_format = "xml"
@@ -144,10 +144,10 @@ fn all_problems_are_named_at_once_with_what_would_be_right() {
         "gateway.listen: must be an address and a port, for example 127.0.0.1:8080, not \"8080\"\n\
          gateway.amqp_url: must be a URL like amqp://user:password@host:5672/purser\n\
          gateway.database_url: is required\n\
-         gateway.reply_wait_seconds: must be an integer from 1 to 300\n\
+         gateway.reply_wait_seconds: must be an integer from 1 to 30\n\
          gateway.listn: is unknown; there are: listen, amqp_url, database_url, reply_wait_seconds, body_bytes_max, \
          requests_per_customer_max\n\
-         billing.base_currency: a currency is three letters of ISO 4217, for example EUR, not \"EURO\"\n\
+         billing.free_accounts_max: must be an integer from 0 to 1000\n\
          billing.prefetch: must be an integer from 1 to 2000\n\
          locations.nl: must be named by 2 to 16 characters of A-Z, 0-9 and -, for example [locations.NL]\n\
          locations.nl.rgw_url: must be a URL like https://s3.example.net, without user and query\n\

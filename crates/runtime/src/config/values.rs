@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use ::config::{Value, ValueKind};
-use model::{Currency, Location};
-use secrecy::SecretString;
+use model::Location;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::LogFormat;
@@ -71,10 +71,6 @@ pub(super) fn socket_address(value: &Value) -> Parsed<SocketAddr> {
     text.parse().map_err(|_| format!("must be an address and a port, for example 127.0.0.1:8080, not {text:?}"))
 }
 
-pub(super) fn currency(value: &Value) -> Parsed<Currency> {
-    text(value)?.parse().map_err(|error: model::MoneyError| error.to_string())
-}
-
 pub(super) fn locations(value: &Value) -> Parsed<Vec<Location>> {
     texts(value)?.iter().map(|text| text.parse().map_err(|_| alias_rule(text))).collect()
 }
@@ -105,6 +101,13 @@ pub(super) fn database_url(value: &Value) -> Parsed<SecretString> {
 
 pub(super) fn amqp_url(value: &Value) -> Parsed<SecretString> {
     credentials_url(value, &["amqp", "amqps"], "amqp://user:password@host:5672/purser")
+}
+
+/// The user that a URL with credentials names.
+pub(super) fn user_of(url: &SecretString) -> Option<String> {
+    let url = Url::parse(url.expose_secret()).ok()?;
+    let name = percent_encoding::percent_decode_str(url.username()).decode_utf8().ok()?.into_owned();
+    (!name.is_empty()).then_some(name)
 }
 
 fn credentials_url(value: &Value, schemes: &[&str], example: &str) -> Parsed<SecretString> {
