@@ -18,7 +18,7 @@ pub enum Failure {
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         // SQLSTATE class 22: the value itself can't be stored, now or later.
         if code.is_some_and(|code| code.starts_with("22")) {
             return Self::Refused(Refusal::new("a parameter holds a value that can't be stored"));

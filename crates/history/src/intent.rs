@@ -168,8 +168,13 @@ impl Journal {
         )
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter()
-            .map(|row| Ok(ExpiredIntent { subject: row.subject, request: serde_json::from_value(row.request)? }))
-            .collect()
+        let readable = rows.into_iter().filter_map(|row| match serde_json::from_value(row.request) {
+            Ok(request) => Some(ExpiredIntent { subject: row.subject, request }),
+            Err(error) => {
+                tracing::error!(subject = row.subject, %error, "an intent can't be read; a person must look");
+                None
+            }
+        });
+        Ok(readable.collect())
     }
 }

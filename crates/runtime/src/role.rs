@@ -95,14 +95,7 @@ impl Role {
         });
     }
 
-    fn consume(
-        &self,
-        part: &'static str,
-        queue: String,
-        handler: Handler,
-        users: &TaskTracker,
-        shutdown: &Shutdown,
-    ) {
+    fn consume(&self, part: &'static str, queue: String, handler: Handler, users: &TaskTracker, shutdown: &Shutdown) {
         let config = ConsumerConfig {
             queue,
             prefetch: self.prefetch,

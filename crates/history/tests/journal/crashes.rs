@@ -146,3 +146,19 @@ async fn of_two_who_resume_at_once_one_works() {
     worker.await.expect("no panic").expect("the one who was first");
     assert_eq!((world.plans().len(), fixture.recorded().await), (2, (1, 1)));
 }
+
+#[tokio::test]
+async fn a_command_that_waited_for_the_slot_plans_with_what_the_other_did() {
+    let fixture = Fixture::new().await;
+    let (first_world, second_world) = (World::new(&[(Place::Conclude, Fault::Frozen)]), World::new(&[]));
+    let first = start(&fixture.journal, &first_world, &request("a", 1)).await;
+    let (journal, world) = (fixture.other_process(2), second_world.clone());
+    let second = tokio::spawn(async move { journal.run_outside(&world, &request("b", 1)).await });
+    // It has planned, and waits for the slot that the first is about to free.
+    fixture.somebody_waits_for_a_lock().await;
+    first_world.wake();
+    first.await.expect("no panic").expect("the first");
+    second.await.expect("no panic").expect("the second");
+    assert_eq!(second_world.plans()[0].things, 1);
+    assert_eq!((fixture.recorded().await, fixture.intents().await), ((2, 2), 0));
+}

@@ -224,6 +224,16 @@ async fn a_refusal_rolls_back_and_is_saved() {
 }
 
 #[tokio::test]
+async fn a_value_that_postgresql_cannot_store_is_refused() {
+    let fixture = Fixture::new().await;
+    let request = request("a\u{0}b", 1);
+    let reply = run(&fixture.journal, &Insert::ending(&[]), &request).await.expect("a reply").expect("a reply");
+    assert!(reply.is_refusal() && reply.as_json_text().contains("can't be stored"), "{reply:?}");
+    let seen = fixture.journal.seen(&key(&request), &fingerprint(&request)).await;
+    assert_eq!(seen, Ok(Seen::Answered(reply)));
+}
+
+#[tokio::test]
 async fn a_failure_leaves_nothing_and_the_next_delivery_does_it() {
     for ending in [Ending::Unavailable, Ending::ConnectionLost, Ending::CommitFails] {
         let fixture = Fixture::new().await;

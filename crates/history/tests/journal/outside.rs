@@ -56,6 +56,8 @@ struct Inner {
 pub(crate) struct Plan {
     pub(crate) name: String,
     pub(crate) about: i64,
+    /// How many things there were when it was planned.
+    pub(crate) things: i64,
     /// Differs each time it is planned.
     pub(crate) generated: String,
 }
@@ -131,8 +133,11 @@ impl OutsideCommand<MakeThing> for World {
         parameters: &MakeThing,
     ) -> Result<(Subject, Plan), Failure> {
         self.pass(Place::Plan, Some(step)).await?;
+        let things = sqlx::query_scalar("SELECT count(*) FROM things").fetch_one(step.connection()).await;
+        // After a cut connection the failure is the step's to notice.
+        let things = things.unwrap_or_default();
         let generated = uuid::Uuid::new_v4().to_string();
-        let plan = Plan { name: parameters.name.clone(), about: parameters.plan, generated };
+        let plan = Plan { name: parameters.name.clone(), about: parameters.plan, things, generated };
         Ok((subject(parameters.plan), plan))
     }
 

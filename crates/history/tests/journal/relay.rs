@@ -46,7 +46,7 @@ impl Recorder {
         self.refused.lock().expect("refused").insert(address.to_owned());
     }
 
-    fn accept_again(&self, address: &str) {
+    pub(crate) fn accept_again(&self, address: &str) {
         self.refused.lock().expect("refused").remove(address);
     }
 

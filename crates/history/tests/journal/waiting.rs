@@ -1,11 +1,12 @@
 //! Callers who wait for a later event.
 
+use chrono::TimeDelta;
 use history::{DatabaseCommand, Decision, Failure, Keep, Step};
 use messages::{Encoding, Reply, Request};
 use serde_json::json;
 
-use crate::fixture::{Fixture, MakeThing, from_caller, key, request};
-use crate::relay::{Recorder, relaying};
+use crate::fixture::{Fixture, MakeThing, from_caller, key, request, until};
+use crate::relay::{Recorder, Running, relaying};
 
 /// Takes the command; something else will answer it.
 struct TakeOnly;
@@ -72,8 +73,8 @@ async fn nobody_waits_for_what_has_been_answered() {
     assert!(!wait().await);
 }
 
-#[tokio::test]
-async fn a_reply_is_tried_once_and_holds_up_nothing() {
+/// A reply that nobody takes, and a relay that tries it.
+async fn undeliverable() -> (Fixture, Recorder, Running) {
     let fixture = Fixture::new().await;
     let request = from_caller(&request("a", 1), "reply.gone", Encoding::Json);
     fixture.journal.run_database(&TakeOnly, &request).await.expect("taken");
@@ -81,7 +82,25 @@ async fn a_reply_is_tried_once_and_holds_up_nothing() {
     let recorder = Recorder::default();
     recorder.refuse("reply.gone");
     let relay = relaying(&fixture.journal, &recorder);
+    until("it was tried", async || recorder.tries("reply.gone") > 0).await;
+    (fixture, recorder, relay)
+}
+
+#[tokio::test]
+async fn a_reply_that_cannot_be_published_goes_out_when_it_can() {
+    let (fixture, recorder, relay) = undeliverable().await;
+    assert_eq!(fixture.number("SELECT count(*) FROM outbox").await, 1);
+    recorder.accept_again("reply.gone");
     fixture.outbox_is_empty().await;
-    assert_eq!((recorder.published().len(), recorder.tries("reply.gone")), (0, 1));
     relay.stop().await;
+    assert_eq!(recorder.published().len(), 1);
+}
+
+#[tokio::test]
+async fn a_reply_is_given_up_after_five_minutes() {
+    let (fixture, recorder, relay) = undeliverable().await;
+    fixture.clock.advance(TimeDelta::minutes(5) + TimeDelta::seconds(1));
+    fixture.outbox_is_empty().await;
+    relay.stop().await;
+    assert_eq!(recorder.published().len(), 0);
 }

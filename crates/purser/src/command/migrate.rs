@@ -108,7 +108,7 @@ async fn set_passwords(config: &Config, connection: &mut PgConnection) -> anyhow
 
 /// Whether PostgreSQL knows the role but not the password (SQLSTATE class 28).
 fn is_login_refusal(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("28"))
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code.starts_with("28"))
 }
 
 fn password_of(url: &SecretString) -> Option<String> {

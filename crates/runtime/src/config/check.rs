@@ -50,7 +50,8 @@ impl Config {
             && user != self.amqp.own_users.of(role)
         {
             let own = self.amqp.own_users.of(role);
-            let message = format!("logs in as {user}, but the other roles trust {own}: set amqp.own_users.{role} = {user:?}");
+            let message =
+                format!("logs in as {user}, but the other roles trust {own}: set amqp.own_users.{role} = {user:?}");
             problems.push(Problem::new(format!("{role}.amqp_url"), message));
         }
         if let (RoleName::Provisioner, Some(provisioner)) = (role, &self.provisioner)

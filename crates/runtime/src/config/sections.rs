@@ -6,9 +6,7 @@ use ::config::Value;
 use messages::RoleName;
 
 use super::reader::Section;
-use super::values::{
-    amqp_url, database_url, integer, log_filter, log_format, path, socket_address, text, texts,
-};
+use super::values::{amqp_url, database_url, integer, log_filter, log_format, path, socket_address, text, texts};
 use super::{
     AmqpConfig, BillingConfig, Config, DatabaseConfig, GatewayConfig, HealthConfig, LogFormat, MeteringConfig,
     OwnUsers, Problem, ProvisionerConfig, TelemetryConfig, locations,

@@ -1,7 +1,7 @@
 //! A private RabbitMQ with its own epmd, Erlang cookie and administrator.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
@@ -17,6 +17,8 @@ pub(super) const ADMIN: &str = "purser-admin";
 
 const USER: Option<&str> = Some("rabbitmq");
 const START_LIMIT: Duration = Duration::from_mins(3);
+/// After it, a process that was started and is not seen has ended.
+const APPEARS_LIMIT: Duration = Duration::from_secs(10);
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 /// Erlang's own port on loopback; quorum queues count their messages every second, not every five.
 const ERLANG_ARGS: &str = "-kernel inet_dist_use_interface {127,0,0,1} -rabbit quorum_tick_interval 1000";
@@ -36,11 +38,16 @@ impl Broker {
     /// Starts what doesn't run yet and waits until clients can log in.
     pub(super) fn start(&self, settings: &Settings, progress: &Progress) -> Result<()> {
         let mut launched = self.launch(settings, progress)?;
+        let began = Instant::now();
         let ready = || {
             if self.broker().is_some() {
                 return Ok(answers(settings));
             }
             if self.launcher().is_none() {
+                // A process that has only just been forked doesn't show yet that it is ours.
+                if launched && began.elapsed() < APPEARS_LIMIT {
+                    return Ok(false);
+                }
                 if launched {
                     bail!("RabbitMQ ended while it started");
                 }
