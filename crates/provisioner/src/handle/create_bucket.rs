@@ -1,18 +1,15 @@
 //! `create_bucket`: a further bucket in an existing account.
 
 use async_trait::async_trait;
-use history::{Failure, Lease, OutsideCommand, Record, Step};
-use messages::{
-    BucketCreated, CreateBucket, CreateBucketReply, CreateBucketStatus, EventData, Reply, Request, Subject,
-};
+use history::{Failure, Lease, OutsideCommand, Step};
+use messages::{CreateBucket, CreateBucketReply, CreateBucketStatus, Reply, Request, Subject};
 use model::BucketName;
 use serde::{Deserialize, Serialize};
 
-use super::requested_account;
+use super::{requested_account, write_bucket};
 use crate::Provisioner;
 use crate::domain::account::Account;
 use crate::domain::answers::store_failure;
-use crate::store;
 
 const FAILED: &str = "Create S3 bucket error";
 
@@ -46,19 +43,8 @@ impl OutsideCommand<CreateBucket> for Provisioner {
     }
 
     async fn conclude(&self, step: &mut Step, request: &Request, plan: &Plan, (): &()) -> Result<Reply, Failure> {
-        let (now, account, bucket_name) = (step.now(), &plan.account, &plan.bucket_name);
-        store::buckets::insert(step.connection(), &account.location, bucket_name, &account.s3uid, now).await?;
-        step.record(Record {
-            event: BucketCreated::EVENT,
-            subject: Subject::Account(account.s3uid.clone()),
-            customer_id: Some(account.customer_id),
-            actor: &request.principal.actor(),
-            description: format!("Bucket {bucket_name} created"),
-            data: &BucketCreated { s3uid: account.s3uid.clone(), bucket_name: bucket_name.clone() },
-            traceparent: request.traceparent.as_deref(),
-        })
-        .await?;
-        let message = CreateBucketStatus { status: "success".to_owned(), bucket_name: bucket_name.clone() };
+        write_bucket(step, request, &plan.account, &plan.bucket_name).await?;
+        let message = CreateBucketStatus { status: "success".to_owned(), bucket_name: plan.bucket_name.clone() };
         Ok(Reply::success(&request.action, &CreateBucketReply { message }))
     }
 }

@@ -5,9 +5,9 @@ mod get_buckets_rmq;
 mod provision_account;
 mod release_account;
 
-use history::Failure;
-use messages::{Refusal, Request, Scope};
-use model::CustomerId;
+use history::{Failure, Record, Step};
+use messages::{BucketCreated, EventData, Refusal, Request, Scope, Subject};
+use model::{BucketName, CustomerId};
 use object_store::{LocationStore, S3Keys};
 use sqlx::PgExecutor;
 
@@ -28,6 +28,27 @@ async fn requested_account(
     }
     let found = store::accounts::find(executor, scope, s3uid).await?;
     Ok(account::pick(s3uid.is_some(), found)?)
+}
+
+/// Writes down a bucket that RGW has made: its row, its history entry, its event.
+async fn write_bucket(
+    step: &mut Step,
+    request: &Request,
+    account: &Account,
+    bucket_name: &BucketName,
+) -> Result<(), Failure> {
+    let now = step.now();
+    store::buckets::insert(step.connection(), &account.location, bucket_name, &account.s3uid, now).await?;
+    step.record(Record {
+        event: BucketCreated::EVENT,
+        subject: Subject::Account(account.s3uid.clone()),
+        customer_id: Some(account.customer_id),
+        actor: &request.principal.actor(),
+        description: format!("Bucket {bucket_name} created"),
+        data: &BucketCreated { s3uid: account.s3uid.clone(), bucket_name: bucket_name.clone() },
+        traceparent: request.traceparent.as_deref(),
+    })
+    .await
 }
 
 impl Provisioner {

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use history::{Failure, Lease, OutsideCommand, Record, Step};
 use messages::{
-    AccountProvisionFailed, AccountProvisioned, BucketCreated, EventData, ProvisionAccount, Refusal, Reply, Request,
-    Subject,
+    AccountProvisionFailed, AccountProvisioned, EventData, ProvisionAccount, Refusal, Reply, Request, Subject,
 };
 use model::{BucketName, ByteCount, OrderId};
 use object_store::{NewUser, S3Keys};
 use serde::{Deserialize, Serialize};
 
+use super::write_bucket;
 use crate::Provisioner;
 use crate::domain::account::Account;
 use crate::domain::answers::store_failure;
@@ -144,17 +144,7 @@ async fn record_success(
     })
     .await?;
     if bucket_error.is_none() {
-        store::buckets::insert(step.connection(), &account.location, bucket_name, &account.s3uid, now).await?;
-        step.record(Record {
-            event: BucketCreated::EVENT,
-            subject,
-            customer_id: Some(account.customer_id),
-            actor: &request.principal.actor(),
-            description: format!("Bucket {bucket_name} created"),
-            data: &BucketCreated { s3uid: account.s3uid.clone(), bucket_name: bucket_name.clone() },
-            traceparent: request.traceparent.as_deref(),
-        })
-        .await?;
+        write_bucket(step, request, account, bucket_name).await?;
     }
     Ok(())
 }
