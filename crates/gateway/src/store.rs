@@ -6,5 +6,5 @@ use sqlx::PgPool;
 
 /// Whether the database answers.
 pub(crate) async fn ping(pool: &PgPool) -> Result<(), sqlx::Error> {
-    sqlx::query("SELECT 1").execute(pool).await.map(drop)
+    sqlx::query!(r#"SELECT 1 AS "one!""#).fetch_one(pool).await.map(drop)
 }

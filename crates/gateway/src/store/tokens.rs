@@ -14,7 +14,6 @@ pub(crate) struct NewToken<'a> {
 }
 
 /// What a token stands for.
-#[derive(sqlx::FromRow)]
 pub(crate) struct TokenRow {
     pub(crate) customer_id: Option<i64>,
     pub(crate) role: String,
@@ -23,16 +22,16 @@ pub(crate) struct TokenRow {
 }
 
 pub(crate) async fn insert(pool: &PgPool, token: NewToken<'_>) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sqlx::query!(
         "INSERT INTO auth.tokens (token_sha256, customer_id, role, description, created_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6)",
+        token.token_sha256,
+        token.customer_id,
+        token.role,
+        token.description,
+        token.created_at,
+        token.expires_at
     )
-    .bind(token.token_sha256)
-    .bind(token.customer_id)
-    .bind(token.role)
-    .bind(token.description)
-    .bind(token.created_at)
-    .bind(token.expires_at)
     .execute(pool)
     .await
     .map(drop)
@@ -40,19 +39,22 @@ pub(crate) async fn insert(pool: &PgPool, token: NewToken<'_>) -> Result<(), sql
 
 /// Whether there was such a token that wasn't revoked yet.
 pub(crate) async fn revoke(pool: &PgPool, token_sha256: &[u8], now: Timestamp) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query("UPDATE auth.tokens SET revoked_at = $2 WHERE token_sha256 = $1 AND revoked_at IS NULL")
-        .bind(token_sha256)
-        .bind(now)
-        .execute(pool)
-        .await?;
+    let done = sqlx::query!(
+        "UPDATE auth.tokens SET revoked_at = $2 WHERE token_sha256 = $1 AND revoked_at IS NULL",
+        token_sha256,
+        now
+    )
+    .execute(pool)
+    .await?;
     Ok(done.rows_affected() > 0)
 }
 
 pub(crate) async fn find(pool: &PgPool, token_sha256: &[u8]) -> Result<Option<TokenRow>, sqlx::Error> {
-    sqlx::query_as::<_, TokenRow>(
+    sqlx::query_as!(
+        TokenRow,
         "SELECT customer_id, role, expires_at, revoked_at FROM auth.tokens WHERE token_sha256 = $1",
+        token_sha256
     )
-    .bind(token_sha256)
     .fetch_optional(pool)
     .await
 }
