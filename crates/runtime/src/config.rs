@@ -102,15 +102,6 @@ pub struct AmqpConfig {
     pub own_users: OwnUsers,
 }
 
-impl AmqpConfig {
-    /// Every broker user whose principals are believed: the trusted publishers and the roles.
-    pub fn trusted_users(&self) -> Vec<String> {
-        let mut users = self.own_users.all();
-        users.extend(self.trusted_publishers.iter().cloned());
-        users
-    }
-}
-
 /// The roles' broker users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnUsers(BTreeMap<&'static str, String>);
@@ -119,11 +110,6 @@ impl OwnUsers {
     /// The broker user of a role.
     pub fn of(&self, role: RoleName) -> &str {
         self.0.get(role.as_str()).map_or("", String::as_str)
-    }
-
-    /// All four.
-    pub fn all(&self) -> Vec<String> {
-        self.0.values().cloned().collect()
     }
 }
 

@@ -67,8 +67,7 @@ fn a_complete_file_has_everything_that_all_roles_need() {
     assert_eq!(config.telemetry.log_format, LogFormat::Json);
     assert_eq!(config.amqp.own_users.of(RoleName::Gateway), "gw");
     assert_eq!(config.amqp.own_users.of(RoleName::Billing), "b");
-    assert!(config.amqp.trusted_users().contains(&"shop".to_owned()));
-    assert!(config.amqp.trusted_users().contains(&"purser-metering".to_owned()));
+    assert_eq!(config.amqp.trusted_publishers, ["php-frontend", "shop"]);
 }
 
 #[test]
@@ -109,7 +108,7 @@ fn variables_alone_suffice() {
     let config = read(
         "",
         &[
-            ("PURSER__GATEWAY__AMQP_URL", "amqp://a:b@localhost"),
+            ("PURSER__GATEWAY__AMQP_URL", "amqp://purser-gateway:b@localhost"),
             ("PURSER__GATEWAY__DATABASE_URL", "postgres://a:b@localhost/db"),
         ],
     )
@@ -193,6 +192,23 @@ fn whoever_talks_to_an_rgw_needs_its_keys() {
     let config = read("[locations.NL]\ns3_url = \"http://nl\"", &[]).unwrap();
     let error = config.validate(&[RoleName::Metering]).unwrap_err().to_string();
     assert!(error.contains("locations.NL: metering needs rgw_url, admin_access_key"), "{error}");
+}
+
+#[test]
+fn a_role_logs_in_as_the_user_that_the_others_trust() {
+    for (url, sound) in [
+        ("amqp://b:pw@localhost/purser", true),
+        ("amqp://%62:pw@localhost/purser", true),
+        ("amqp://somebody:pw@localhost/purser", false),
+    ] {
+        let config = read(COMPLETE, &[("PURSER__BILLING__AMQP_URL", url)]).unwrap();
+        let checked = config.validate(&[RoleName::Billing]).map_err(|error| error.to_string());
+        assert_eq!(checked.is_ok(), sound, "{url}");
+        if let Err(error) = checked {
+            let hint = "billing.amqp_url: logs in as somebody, but the other roles trust b";
+            assert!(error.contains(hint), "{error}");
+        }
+    }
 }
 
 #[test]
