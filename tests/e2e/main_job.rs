@@ -125,6 +125,24 @@ async fn a_bucket_that_the_customer_makes_over_s3_itself_appears() {
 }
 
 #[tokio::test]
+async fn a_bucket_that_the_customer_deletes_over_s3_itself_disappears_and_can_be_made_again() {
+    let world = World::start().await;
+    let (s3uid, bucket) = crate::order(&world).await;
+    let (_, account) = world.http("get_buckets_rmq", json!({"s3uid": s3uid})).await;
+    let (store, keys) = customer_store(&world, &account);
+    store.delete_bucket(&keys, &bucket.parse().unwrap()).await.unwrap();
+    wait_until(LIMIT, "the bucket is gone", async || {
+        let (_, account) = world.http("get_buckets_rmq", json!({"s3uid": s3uid})).await;
+        account["message"] == json!([])
+    })
+    .await;
+    let (_, created) = world.http("create_bucket", json!({"s3uid": s3uid, "bucket_name": bucket})).await;
+    assert_eq!(created["result"], "OK", "{created}");
+    let (_, account) = world.http("get_buckets_rmq", json!({"s3uid": s3uid})).await;
+    assert_eq!(account["message"][0]["name"], json!(bucket));
+}
+
+#[tokio::test]
 async fn an_order_whose_bucket_name_is_taken_keeps_the_account() {
     let world = World::start().await;
     let (_, taken) = crate::order_as(&world, &world.other_token).await;
