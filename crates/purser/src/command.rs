@@ -84,8 +84,7 @@ impl Cli {
 
 /// A role's journal, written with the rights of the database's owner; what operators change is recorded there.
 async fn journal(config: &Config, role: RoleName) -> anyhow::Result<Journal> {
-    let database = config.database.as_ref().context("this command needs the section [database] with url")?;
-    let options = PgConnectOptions::from_str(database.url.expose_secret())
+    let options = PgConnectOptions::from_str(owner_url(config)?)
         .context("database.url can't be read")?
         .options([("search_path", role.as_str())]);
     let pool = PgPoolOptions::new().max_connections(2).connect_with(options).await.context("database.url")?;
@@ -94,6 +93,11 @@ async fn journal(config: &Config, role: RoleName) -> anyhow::Result<Journal> {
 
 /// A connection as the database's owner.
 async fn owner_pool(config: &Config) -> anyhow::Result<PgPool> {
+    PgPool::connect(owner_url(config)?).await.context("database.url: no connection")
+}
+
+/// The URL of the database's owner.
+fn owner_url(config: &Config) -> anyhow::Result<&str> {
     let database = config.database.as_ref().context("this command needs the section [database] with url")?;
-    PgPool::connect(database.url.expose_secret()).await.context("database.url: no connection")
+    Ok(database.url.expose_secret())
 }

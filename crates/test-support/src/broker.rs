@@ -145,11 +145,6 @@ impl Management {
         Ok(listed.into_iter().filter_map(|connection| serde_json::from_value(connection).ok()).collect())
     }
 
-    /// The connections of a user; a new one appears at once.
-    pub async fn connections_of(&self, user: &str) -> Result<Vec<Connection>> {
-        self.get(&["connections", "username", user]).await
-    }
-
     /// Closes one connection, as an operator would: the client is told. Nothing where it is gone.
     pub async fn close_connection(&self, name: &str) -> Result<()> {
         self.delete(&["connections", name]).await

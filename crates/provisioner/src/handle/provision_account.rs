@@ -6,7 +6,7 @@ use messages::{
     AccountProvisionFailed, AccountProvisioned, EventData, ProvisionAccount, Refusal, Reply, Request, Subject,
 };
 use model::{BucketName, ByteCount, OrderId};
-use object_store::{NewUser, S3Keys};
+use object_store::{NewUser, S3Keys, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::write_bucket;
@@ -31,14 +31,6 @@ pub(crate) enum Performed {
     Made { bucket_error: Option<String> },
     /// RGW refused the user; nothing exists.
     Impossible { reason: String },
-}
-
-/// A refusal becomes the value that `refused` makes of it; everything else stays a failure.
-fn unless_refused(failure: Failure, refused: impl FnOnce(String) -> Performed) -> Result<Performed, Failure> {
-    match failure {
-        Failure::Refused(refusal) => Ok(refused(refusal.message)),
-        failure => Err(failure),
-    }
 }
 
 #[async_trait]
@@ -80,9 +72,10 @@ impl OutsideCommand<ProvisionAccount> for Provisioner {
             max_buckets: BUCKETS_MAX,
         };
         lease.check()?;
-        if let Err(error) = store.create_user(&user).await {
-            let failure = store_failure("S3 account could not be created", error);
-            return unless_refused(failure, |reason| Performed::Impossible { reason });
+        match store.create_user(&user).await.map_err(|error| store_failure("S3 account could not be created", error)) {
+            Ok(()) => {}
+            Err(Failure::Refused(refusal)) => return Ok(Performed::Impossible { reason: refusal.message }),
+            Err(failure) => return Err(failure),
         }
         lease.check()?;
         store
@@ -92,13 +85,10 @@ impl OutsideCommand<ProvisionAccount> for Provisioner {
         lease.check()?;
         match store.create_bucket(&keys, &plan.bucket_name).await {
             Ok(()) => Ok(Performed::Made { bucket_error: None }),
-            Err(object_store::StoreError::Refused { message, .. }) => {
+            Err(StoreError::Refused { message, .. } | StoreError::Conflict(message)) => {
                 Ok(Performed::Made { bucket_error: Some(message) })
             }
-            Err(error) => {
-                let failure = store_failure("create bucket", error);
-                unless_refused(failure, |reason| Performed::Made { bucket_error: Some(reason) })
-            }
+            Err(error) => Err(store_failure("create bucket", error)),
         }
     }
 

@@ -13,6 +13,8 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
+use super::owner_url;
+
 /// Run by the owner, each time; every statement in it may be repeated.
 const BOOTSTRAP: &str = include_str!("../../migrations/bootstrap.sql");
 /// How many months of the history have partitions of their own ahead of time.
@@ -20,9 +22,7 @@ const MONTHS_AHEAD: i32 = 24;
 
 /// Brings everything to this version's state; safe to run again, also while roles work.
 pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
-    let database = config.database.as_ref().context("this command needs the section [database] with url")?;
-    let mut connection =
-        PgConnection::connect(database.url.expose_secret()).await.context("database.url: no connection")?;
+    let mut connection = PgConnection::connect(owner_url(config)?).await.context("database.url: no connection")?;
     // Two at once would make the same roles and schemas.
     sqlx::query("SELECT pg_advisory_lock(hashtextextended('purser.migrate', 0))").execute(&mut connection).await?;
     sqlx::raw_sql(BOOTSTRAP).execute(&mut connection).await.context("roles and schemas")?;

@@ -117,11 +117,6 @@ impl Process {
         }
     }
 
-    /// The exit status, where it has ended by itself.
-    pub fn exited(&mut self) -> Result<Option<ExitStatus>> {
-        Ok(self.child.try_wait()?)
-    }
-
     /// Freezes it (SIGSTOP).
     pub fn pause(&self) -> Result<()> {
         self.signal(Signal::SIGSTOP)
