@@ -60,5 +60,5 @@ pub(crate) async fn fail(step: &mut Step, order: &Order, reason: &str) -> Result
     step.send(&subject, Principal::Admin(None), message_id, None, None, &release).await?;
     let key = CommandKey { principal: order.principal.clone(), message_id: order.message_id };
     let refusal = Refusal::new(format!("S3 account order failed: {reason}"));
-    step.answer_waiting(&key, &order.action, &Reply::refused(&refusal), Keep::ForEver).await
+    step.answer_waiting(&key, &order.action, &Reply::refused(&order.action, &refusal), Keep::ForEver).await
 }

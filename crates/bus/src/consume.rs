@@ -214,7 +214,7 @@ impl Worker {
             traceparent = inbound.delivery.traceparent,
         );
         let outcome = match inbound.defect.take().or(too_large) {
-            Some(defect) => undecodable(defect),
+            Some(defect) => undecodable(inbound.delivery.message_type.as_deref().unwrap_or_default(), defect),
             None => self.ask_handler(&inbound).instrument(span.clone()).await,
         };
         self.settler.settle(Unsettled { session, raw: &raw }, &inbound, outcome).instrument(span).await;
@@ -230,7 +230,7 @@ impl Worker {
     }
 }
 
-fn undecodable(defect: String) -> Outcome {
-    let reply = Some(Reply::refused(&Refusal::new(defect.clone())));
+fn undecodable(action: &str, defect: String) -> Outcome {
+    let reply = Some(Reply::refused(action, &Refusal::new(defect.clone())));
     Outcome::Park { reason: ParkReason::Undecodable, detail: defect, reply }
 }

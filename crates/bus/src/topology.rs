@@ -19,9 +19,12 @@ pub const EVENT_BINDINGS: &[(RoleName, &str)] = &[
     (RoleName::Billing, "account.provisioned"),
     (RoleName::Billing, "account.provision_failed"),
     (RoleName::Billing, "account.released"),
+    (RoleName::Billing, "account.deleted"),
     (RoleName::Metering, "account.provisioned"),
     (RoleName::Metering, "account.released"),
+    (RoleName::Metering, "account.deleted"),
     (RoleName::Metering, "bucket.created"),
+    (RoleName::Metering, "bucket.deleted"),
 ];
 
 /// A wait before a message comes back to its queue.

@@ -231,7 +231,7 @@ impl Journal {
         }
         let reply = match performed {
             Ok(performed) => handler.conclude(&mut step, request, plan, performed).await?,
-            Err(refusal) => Reply::refused(refusal),
+            Err(refusal) => Reply::refused(&request.action, refusal),
         };
         step.answer(&lease.key, &reply, Keep::ForDays).await?;
         step.commit().await?;

@@ -85,7 +85,7 @@ impl Journal {
         refusal: &Refusal,
     ) -> Result<Reply, Failure> {
         let mut step = self.step().await?;
-        let reply = Reply::refused(refusal);
+        let reply = Reply::refused(&request.action, refusal);
         if !step.accept(key, request, fingerprint).await? {
             // A twin was quicker; what it saved is the answer.
             drop(step);

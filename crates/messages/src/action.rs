@@ -1,22 +1,39 @@
 //! Actions: their names, parameters and replies. `s3.php`'s form parameters carry the same names.
 
+mod accounts;
 mod buckets;
+mod files;
 mod history;
 mod orders;
 mod plans;
+mod storage;
+mod usage;
 
 use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use accounts::{
+    CancelPaymentAccountDeletion, CancelPaymentAccountDeletionReply, DeleteAccount, DeleteAccountReply,
+    DeletePaymentAccount, DeletePaymentAccountReply, KeyKind, PurgeAccount, ShowKey, ShowKeyReply,
+};
 pub use buckets::{
-    BucketUsageReply, CreateBucket, CreateBucketReply, CreateBucketStatus, GetBucketsRmq, GetBucketsRmqReply,
+    BucketStatus, BucketStatusReply, BucketUsageReply, CreateBucket, DeleteBucket, GetBucketsRmq, GetBucketsRmqReply,
     MeteringReply,
 };
+pub use files::{DeleteFile, DeleteFileReply, FileReply, FilesReply, FolderReply, GetFiles, GetFilesReply};
 pub use history::{History, HistoryEntryReply, HistoryReply};
 pub use orders::{CreateAccount, CreateOrder, CreateOrderReply, ProvisionAccount, ReleaseAccount};
-pub use plans::{ListPlans, ListPlansReply, PlanPriceReply, PlanReply};
+pub use plans::{AvailableLocationsReply, GetAvailableLocations, ListPlans, ListPlansReply, PlanPriceReply, PlanReply};
+pub use storage::{
+    StorageCreate, StorageCreated, StorageDelete, StorageDeleted, StorageInfo, StorageNewPassword, StoragePackage,
+    StoragePassword, StoragePlan, StoragePrice, StoragePrices, StoragePricing, StorageUndelete,
+};
+pub use usage::{
+    BucketSizeReply, GetBuckets, GetBucketsReply, GetUsers, GetUsersReply, SortDirection, UpdateTrafficInfo,
+    UpdateTrafficInfoReply, UsageSnapshotReply, UserOrder, UserPriceReply, UserReply, UserServiceReply,
+};
 
 /// The four services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,6 +76,17 @@ pub enum ActionKind {
     Query,
 }
 
+/// Which of the APIs an action belongs to; it decides the shape of the replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// `s3.php`: `{"result":"OK","action":…}` and `{"code":-1,"message":…}`.
+    S3Php,
+    /// `/storage/…`: `{"code":…,"message":…,"result":…}`.
+    Storage,
+    /// Between roles only; the gateway refuses it. Replies as `s3.php`.
+    Internal,
+}
+
 /// One row of the table of actions.
 #[derive(Debug, Clone, Copy)]
 pub struct ActionSpec {
@@ -68,27 +96,59 @@ pub struct ActionSpec {
     pub kind: ActionKind,
     /// Who answers it.
     pub role: RoleName,
-    /// Whether only roles send it to each other; the gateway refuses it.
-    pub internal: bool,
+    /// Where callers reach it.
+    pub api: Api,
     /// Whether `s3.php` takes it by POST only.
     pub post_only: bool,
 }
 
-const fn spec(name: &'static str, kind: ActionKind, role: RoleName, internal: bool, post_only: bool) -> ActionSpec {
-    ActionSpec { name, kind, role, internal, post_only }
+use Api::{Internal, S3Php, Storage};
+use RoleName::{Billing, Metering, Provisioner};
+
+const fn command(name: &'static str, role: RoleName, api: Api) -> ActionSpec {
+    ActionSpec { name, kind: ActionKind::Command, role, api, post_only: true }
+}
+
+const fn query(name: &'static str, role: RoleName, api: Api) -> ActionSpec {
+    ActionSpec { name, kind: ActionKind::Query, role, api, post_only: false }
+}
+
+impl ActionSpec {
+    /// A command that `s3.php` takes by GET, too, because it always did.
+    const fn also_by_get(self) -> Self {
+        Self { post_only: false, ..self }
+    }
 }
 
 /// Every action there is. Topology, gateway and schemas follow this table.
 pub const ACTIONS: &[ActionSpec] = &[
-    spec("create_account", ActionKind::Command, RoleName::Billing, false, true),
-    spec("create_bucket", ActionKind::Command, RoleName::Provisioner, false, true),
-    spec("create_order", ActionKind::Command, RoleName::Billing, false, true),
-    spec("get_buckets_rmq", ActionKind::Query, RoleName::Provisioner, false, false),
-    spec("get_user_info", ActionKind::Query, RoleName::Provisioner, false, false),
-    spec("history", ActionKind::Query, RoleName::Billing, false, false),
-    spec("list_plans", ActionKind::Query, RoleName::Billing, false, false),
-    spec("provision_account", ActionKind::Command, RoleName::Provisioner, true, true),
-    spec("release_account", ActionKind::Command, RoleName::Provisioner, true, true),
+    command("cancel_payment_account_deletion", Billing, S3Php).also_by_get(),
+    command("create_account", Billing, S3Php),
+    command("create_bucket", Provisioner, S3Php),
+    command("create_order", Billing, S3Php),
+    command("delete_account", Billing, S3Php),
+    command("delete_bucket", Provisioner, S3Php),
+    command("delete_file", Provisioner, S3Php),
+    command("delete_payment_account", Billing, S3Php),
+    query("get_available_locations", Billing, S3Php),
+    query("get_buckets", Metering, S3Php),
+    query("get_buckets_rmq", Provisioner, S3Php),
+    query("get_files", Provisioner, S3Php),
+    query("get_user_info", Provisioner, S3Php),
+    query("get_users", Metering, S3Php),
+    query("history", Billing, S3Php),
+    query("list_plans", Billing, S3Php),
+    query("show_key", Provisioner, S3Php),
+    command("update_traffic_info", Metering, S3Php).also_by_get(),
+    command("storage_create", Billing, Storage),
+    command("storage_delete", Billing, Storage),
+    query("storage_info", Billing, Storage),
+    command("storage_newpassword", Provisioner, Storage),
+    query("storage_prices", Billing, Storage),
+    command("storage_undelete", Billing, Storage),
+    command("provision_account", Provisioner, Internal),
+    command("purge_account", Provisioner, Internal),
+    command("release_account", Provisioner, Internal),
 ];
 
 /// The row of an action.
@@ -109,12 +169,30 @@ macro_rules! action {
 }
 
 action!(
+    CancelPaymentAccountDeletion => "cancel_payment_account_deletion",
     CreateAccount => "create_account",
     CreateBucket => "create_bucket",
     CreateOrder => "create_order",
+    DeleteAccount => "delete_account",
+    DeleteBucket => "delete_bucket",
+    DeleteFile => "delete_file",
+    DeletePaymentAccount => "delete_payment_account",
+    GetAvailableLocations => "get_available_locations",
+    GetBuckets => "get_buckets",
     GetBucketsRmq => "get_buckets_rmq",
+    GetFiles => "get_files",
+    GetUsers => "get_users",
     History => "history",
     ListPlans => "list_plans",
     ProvisionAccount => "provision_account",
+    PurgeAccount => "purge_account",
     ReleaseAccount => "release_account",
+    ShowKey => "show_key",
+    StorageCreate => "storage_create",
+    StorageDelete => "storage_delete",
+    StorageInfo => "storage_info",
+    StorageNewPassword => "storage_newpassword",
+    StoragePrices => "storage_prices",
+    StorageUndelete => "storage_undelete",
+    UpdateTrafficInfo => "update_traffic_info",
 );

@@ -1,11 +1,24 @@
 //! Events: facts that a role publishes after it committed them.
 
+mod accounts;
+mod services;
+
 use std::fmt;
 
-use model::{BucketName, CustomerId, Location, OrderId, PlanId, S3Uid, Timestamp};
+pub use accounts::{
+    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountReleased, BucketCreated, BucketDeleted,
+    FileDeleted, KeyRotated, KeyShown,
+};
+use model::{CustomerId, OrderId, PlanId, S3Uid, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+pub use services::{
+    CustomerChanged, OrderFailed, OrderPlaced, PlanChanged, ServiceCancellationWithdrawn, ServiceCancelled,
+    ServiceEnded, ServiceRenewed, ServiceStarted, ServiceTerminated,
+};
 use uuid::Uuid;
+
+use crate::RoleName;
 
 /// What an event is about; events of one subject are published in order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,70 +67,61 @@ pub struct Event {
     pub data: serde_json::Value,
 }
 
-/// The typed data of an event that other roles act on.
+/// The typed data of an event.
 pub trait EventData: Serialize + DeserializeOwned + Send + Sync {
-    /// `ce-type` and routing key.
+    /// `ce-type` and routing key; the first one, where two events have the same data.
     const EVENT: &'static str;
 }
 
-/// The provisioner has made an account on RGW; it is usable.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AccountProvisioned {
-    /// The order it was made for.
-    pub order_id: OrderId,
-    /// The account.
-    pub s3uid: S3Uid,
-    /// Its owner.
-    pub customer_id: CustomerId,
-    /// Where its data is.
-    pub location: Location,
-    /// The first bucket.
-    pub bucket_name: BucketName,
-    /// Why the first bucket could not be made, where it couldn't.
-    pub bucket_error: Option<String>,
+macro_rules! event {
+    ($($type:ty => $name:literal),+ $(,)?) => {
+        $(impl EventData for $type { const EVENT: &'static str = $name; })+
+    };
 }
 
-/// The provisioner could not make an account, and nothing of it is left.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AccountProvisionFailed {
-    /// The order it was meant for.
-    pub order_id: OrderId,
-    /// The account that does not exist.
-    pub s3uid: S3Uid,
-    /// What the caller reads.
-    pub reason: String,
-}
+event!(
+    AccountDeleted => "account.deleted",
+    AccountProvisionFailed => "account.provision_failed",
+    AccountProvisioned => "account.provisioned",
+    AccountReleased => "account.released",
+    BucketCreated => "bucket.created",
+    BucketDeleted => "bucket.deleted",
+    CustomerChanged => "customer.changed",
+    FileDeleted => "file.deleted",
+    KeyRotated => "key.rotated",
+    KeyShown => "key.shown",
+    OrderFailed => "order.failed",
+    OrderPlaced => "order.placed",
+    PlanChanged => "plan.updated",
+    ServiceCancellationWithdrawn => "service.cancellation_withdrawn",
+    ServiceCancelled => "service.cancelled",
+    ServiceEnded => "service.ended",
+    ServiceRenewed => "service.renewed",
+    ServiceStarted => "service.started",
+    ServiceTerminated => "service.terminated",
+);
 
-/// What was made for a failed order is gone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AccountReleased {
-    /// The order that failed.
-    pub order_id: OrderId,
-    /// The account that no longer exists.
-    pub s3uid: S3Uid,
-}
-
-/// A bucket was made for an existing account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BucketCreated {
-    /// The account.
-    pub s3uid: S3Uid,
-    /// The new bucket.
-    pub bucket_name: BucketName,
-}
-
-impl EventData for AccountProvisioned {
-    const EVENT: &'static str = "account.provisioned";
-}
-
-impl EventData for AccountProvisionFailed {
-    const EVENT: &'static str = "account.provision_failed";
-}
-
-impl EventData for AccountReleased {
-    const EVENT: &'static str = "account.released";
-}
-
-impl EventData for BucketCreated {
-    const EVENT: &'static str = "bucket.created";
-}
+/// Every event there is, with the role that publishes it. Schemas follow this table.
+pub const EVENTS: &[(&str, RoleName)] = &[
+    (AccountDeleted::EVENT, RoleName::Provisioner),
+    (AccountProvisionFailed::EVENT, RoleName::Provisioner),
+    (AccountProvisioned::EVENT, RoleName::Provisioner),
+    (AccountReleased::EVENT, RoleName::Provisioner),
+    (BucketCreated::EVENT, RoleName::Provisioner),
+    (BucketDeleted::EVENT, RoleName::Provisioner),
+    ("customer.added", RoleName::Billing),
+    (CustomerChanged::EVENT, RoleName::Billing),
+    (FileDeleted::EVENT, RoleName::Provisioner),
+    (KeyRotated::EVENT, RoleName::Provisioner),
+    (KeyShown::EVENT, RoleName::Provisioner),
+    (OrderFailed::EVENT, RoleName::Billing),
+    (OrderPlaced::EVENT, RoleName::Billing),
+    ("plan.added", RoleName::Billing),
+    (PlanChanged::EVENT, RoleName::Billing),
+    (ServiceCancellationWithdrawn::EVENT, RoleName::Billing),
+    (ServiceCancelled::EVENT, RoleName::Billing),
+    (ServiceEnded::EVENT, RoleName::Billing),
+    (ServiceRenewed::EVENT, RoleName::Billing),
+    (ServiceStarted::EVENT, RoleName::Billing),
+    (ServiceTerminated::EVENT, RoleName::Billing),
+];

@@ -108,6 +108,13 @@ where
     text(deserializer).map(Some)
 }
 
+/// A day as `2026-01-31`, where the parameter may be left out.
+pub(crate) fn optional_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<chrono::NaiveDate>, D::Error> {
+    let text: String = text(deserializer)?;
+    let date = chrono::NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d");
+    date.map(Some).map_err(|_| D::Error::custom(format_args!("must be a date like 2026-01-31, not {text:?}")))
+}
+
 /// Deserialises parameters and words what is wrong with them: `plan_id required`, `plan_id must be an integer, …`.
 pub(crate) fn parameters<T: for<'de> Deserialize<'de>>(
     map: serde_json::Map<String, serde_json::Value>,

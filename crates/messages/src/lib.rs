@@ -12,16 +12,26 @@ mod reply;
 mod request;
 
 pub use action::{
-    ACTIONS, Action, ActionKind, ActionSpec, BucketUsageReply, CreateAccount, CreateBucket, CreateBucketReply,
-    CreateBucketStatus, CreateOrder, CreateOrderReply, GetBucketsRmq, GetBucketsRmqReply, History, HistoryEntryReply,
-    HistoryReply, ListPlans, ListPlansReply, MeteringReply, PlanPriceReply, PlanReply, ProvisionAccount,
-    ReleaseAccount, RoleName, find_action,
+    ACTIONS, Action, ActionKind, ActionSpec, Api, AvailableLocationsReply, BucketSizeReply, BucketStatus,
+    BucketStatusReply, BucketUsageReply, CancelPaymentAccountDeletion, CancelPaymentAccountDeletionReply,
+    CreateAccount, CreateBucket, CreateOrder, CreateOrderReply, DeleteAccount, DeleteAccountReply, DeleteBucket,
+    DeleteFile, DeleteFileReply, DeletePaymentAccount, DeletePaymentAccountReply, FileReply, FilesReply, FolderReply,
+    GetAvailableLocations, GetBuckets, GetBucketsReply, GetBucketsRmq, GetBucketsRmqReply, GetFiles, GetFilesReply,
+    GetUsers, GetUsersReply, History, HistoryEntryReply, HistoryReply, KeyKind, ListPlans, ListPlansReply,
+    MeteringReply, PlanPriceReply, PlanReply, ProvisionAccount, PurgeAccount, ReleaseAccount, RoleName, ShowKey,
+    ShowKeyReply, SortDirection, StorageCreate, StorageCreated, StorageDelete, StorageDeleted, StorageInfo,
+    StorageNewPassword, StoragePackage, StoragePassword, StoragePlan, StoragePrice, StoragePrices, StoragePricing,
+    StorageUndelete, UpdateTrafficInfo, UpdateTrafficInfoReply, UsageSnapshotReply, UserOrder, UserPriceReply,
+    UserReply, UserServiceReply, find_action,
 };
 pub use codec::{DecodeError, Encoding};
 pub use delivery::{Delivery, Outcome, ParkReason, RetryKind};
 pub use event::{
-    AccountProvisionFailed, AccountProvisioned, AccountReleased, BucketCreated, Event, EventData, Subject,
+    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountReleased, BucketCreated, BucketDeleted,
+    CustomerChanged, EVENTS, Event, EventData, FileDeleted, KeyRotated, KeyShown, OrderFailed, OrderPlaced,
+    PlanChanged, ServiceCancellationWithdrawn, ServiceCancelled, ServiceEnded, ServiceRenewed, ServiceStarted,
+    ServiceTerminated, Subject,
 };
 pub use outgoing::Envelope;
-pub use reply::{Refusal, Reply};
+pub use reply::{Refusal, RefusalKind, Reply};
 pub use request::{CallerAddress, CommandKey, Request, RequestError, Scope, is_answerable};

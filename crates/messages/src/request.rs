@@ -6,7 +6,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{Action, ActionKind, ActionSpec, DecodeError, Delivery, Encoding, Refusal, find_action, lenient};
+use crate::{
+    Action, ActionKind, ActionSpec, DecodeError, Delivery, Encoding, Refusal, RefusalKind, find_action, lenient,
+};
 
 /// Where a reply goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,9 +118,22 @@ impl Request {
 
     /// SHA-256 over the action and its canonical parameters: equal for equal meaning, however it was encoded.
     pub fn fingerprint<A: Action>(&self, parameters: &A) -> Vec<u8> {
-        // serde_json's maps are sorted by key, and the typed parameters know no aliases and no encodings.
-        let canonical = serde_json::json!([self.action, serde_json::to_value(parameters).unwrap_or_default()]);
-        Sha256::digest(canonical.to_string()).to_vec()
+        // The typed parameters know no aliases and no encodings.
+        self.digest(serde_json::to_value(parameters).unwrap_or_default())
+    }
+
+    /// The same over the parameters as they were sent, for those that can't be read.
+    pub fn raw_fingerprint(&self) -> Vec<u8> {
+        self.digest(Value::Object(self.raw_parameters.clone()))
+    }
+
+    /// serde_json's maps are sorted by key. What is absent counts nothing, so that a parameter that comes with a later
+    /// version changes no fingerprint that was saved before.
+    fn digest(&self, mut parameters: Value) -> Vec<u8> {
+        if let Value::Object(map) = &mut parameters {
+            map.retain(|_, value| !value.is_null());
+        }
+        Sha256::digest(serde_json::json!([self.action, parameters]).to_string()).to_vec()
     }
 }
 
@@ -136,7 +151,8 @@ impl Scope {
     pub fn of(principal: Principal, id: Option<CustomerId>) -> Result<Self, Refusal> {
         match (principal, id) {
             (Principal::Customer(own), Some(id)) if id != own => {
-                Err(Refusal::new("id is for administrators; leave it out, or send your own customer id"))
+                Err(Refusal::new("id is for administrators; leave it out, or send your own customer id")
+                    .of_kind(RefusalKind::Forbidden))
             }
             (Principal::Customer(own), _) => Ok(Self::Customer(own)),
             (Principal::Admin(_), Some(id)) => Ok(Self::Customer(id)),

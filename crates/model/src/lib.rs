@@ -7,6 +7,7 @@ mod clock;
 mod ids;
 mod money;
 mod names;
+mod plain_time;
 mod principal;
 
 pub use bytes::ByteCount;
@@ -14,6 +15,7 @@ pub use clock::{Clock, ManualClock, SystemClock, month_start};
 pub use ids::{CustomerId, InvalidId, OrderId, PlanId, S3Uid, ServiceId};
 pub use money::{Currency, Money, MoneyError};
 pub use names::{BucketName, InvalidBucketName, InvalidLocation, Location};
+pub use plain_time::{InvalidPlainTime, PlainTime};
 pub use principal::{Principal, PrincipalRole};
 
 /// A moment in UTC, the only time zone inside Purser.

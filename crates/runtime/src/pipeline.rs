@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use history::{Failure, Journal};
 use messages::{
-    ActionKind, CallerAddress, Delivery, Event, Outcome, ParkReason, Refusal, Reply, Request, RequestError, RetryKind,
+    ActionKind, Api, CallerAddress, Delivery, Event, Outcome, ParkReason, Refusal, RefusalKind, Reply, Request,
+    RequestError, RetryKind,
 };
 use tokio::time::Instant;
 
@@ -53,11 +54,12 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
             Err(RequestError::UnknownAction(name)) => return unknown(&name),
             Err(error @ RequestError::Undecodable(_)) => {
                 let detail = error.to_string();
-                let reply = Reply::refused(&Refusal::new(detail.clone()));
+                let action = delivery.message_type.as_deref().unwrap_or_default();
+                let reply = Reply::refused(action, &Refusal::new(detail.clone()));
                 return park(ParkReason::Undecodable, detail, Some(reply));
             }
         };
-        if spec.internal && !from_role {
+        if spec.api == Api::Internal && !from_role {
             return park(ParkReason::Untrusted, format!("{} is sent by roles only", spec.name), None);
         }
         let is_query = spec.kind == ActionKind::Query;
@@ -131,7 +133,8 @@ fn again(failure: Failure) -> Outcome {
 /// A query isn't tried again: its caller asks again if they still want to know.
 fn unavailable(action: &str, failure: &Failure) -> Outcome {
     tracing::error!(action, error = %failure, "a query could not be answered");
-    Outcome::Done(Some(Reply::refused(&Refusal::new("not available at the moment; please try again"))))
+    let refusal = Refusal::new("not available at the moment; please try again").of_kind(RefusalKind::Unavailable);
+    Outcome::Done(Some(Reply::refused(action, &refusal)))
 }
 
 fn park(reason: ParkReason, detail: String, reply: Option<Reply>) -> Outcome {
@@ -140,14 +143,15 @@ fn park(reason: ParkReason, detail: String, reply: Option<Reply>) -> Outcome {
 
 fn unknown(name: &str) -> Outcome {
     let refusal = Refusal::new(format!("unknown action \"{name}\""));
-    park(ParkReason::UnknownType, refusal.message.clone(), Some(Reply::refused(&refusal)))
+    park(ParkReason::UnknownType, refusal.message.clone(), Some(Reply::refused(name, &refusal)))
 }
 
 /// Tells the caller; where nobody can be told, the message is kept aside, so that it isn't lost. A role that sent it
 /// learns what it must know by events.
 fn refuse(delivery: &Delivery, from_role: bool, refusal: &Refusal) -> Outcome {
     if from_role || CallerAddress::of(delivery).is_some() {
-        Outcome::Done(Some(Reply::refused(refusal)))
+        let action = delivery.message_type.as_deref().unwrap_or_default();
+        Outcome::Done(Some(Reply::refused(action, refusal)))
     } else {
         park(ParkReason::RefusedUnheard, refusal.message.clone(), None)
     }

@@ -75,7 +75,8 @@ pub(crate) fn completed_reply(order: &Order, bucket_error: Option<&str>) -> Repl
     } else {
         format!("S3 account was being created, but a bucket creation error occurred - {reason}")
     };
-    Reply::refused(&Refusal { message, details: Some(serde_json::json!({"s3uid": order.s3uid})) })
+    let refusal = Refusal::conflict(message).with_details(serde_json::json!({"s3uid": order.s3uid}));
+    Reply::refused(&order.action, &refusal)
 }
 
 /// The two names of an order, with the parameters that both share.

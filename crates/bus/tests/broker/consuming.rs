@@ -131,7 +131,7 @@ async fn what_cannot_be_read_is_parked_and_its_caller_is_told() {
         let (handler, mut deliveries) = watched(|_| Outcome::Park {
             reason: ParkReason::UnknownType,
             detail: "no such type".to_owned(),
-            reply: Some(Reply::refused(&Refusal::new("no such type"))),
+            reply: Some(Reply::refused("", &Refusal::new("no such type"))),
         });
         let consuming = Consuming::start(&bus, "s3.billing", 1, handler);
         let client = bus::RpcClient::new(bus.clone());

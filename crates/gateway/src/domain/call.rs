@@ -1,7 +1,7 @@
 //! From parameters to a call: which action is meant, by which token, under which id.
 
 use axum::http::Method;
-use messages::{ActionKind, ActionSpec, find_action};
+use messages::{ActionKind, ActionSpec, Api, find_action};
 use model::Principal;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -32,8 +32,9 @@ impl Call {
         mut parameters: Map<String, Value>,
     ) -> Result<Self, Fault> {
         let name = take_text(&mut parameters, "action").ok_or(Fault::ActionRequired)?;
-        let spec =
-            find_action(&name).filter(|spec| !spec.internal).ok_or_else(|| Fault::UnknownAction(name.clone()))?;
+        let spec = find_action(&name)
+            .filter(|spec| spec.api == Api::S3Php)
+            .ok_or_else(|| Fault::UnknownAction(name.clone()))?;
         if spec.post_only && method != Method::POST {
             return Err(Fault::MethodNotAllowed { action: Some(spec.name), allow: "POST" });
         }

@@ -216,7 +216,7 @@ async fn a_refusal_rolls_back_and_is_saved() {
     let (handler, request) = (Insert::ending(&[Ending::Refused]), request("a", 1));
     // One connection: the refusal is saved when the step has given its own back.
     let journal = fixture.other_process(1);
-    let refusal = Some(Reply::refused(&Refusal::new("no such thing")));
+    let refusal = Some(Reply::refused("", &Refusal::new("no such thing")));
     assert_eq!(run(&journal, &handler, &request).await, Ok(refusal.clone()));
     assert_eq!((things(&fixture).await, fixture.recorded().await), (0, (0, 0)));
     assert_eq!(run(&journal, &handler, &request).await, Ok(refusal), "the handler would answer now");

@@ -85,7 +85,7 @@ async fn refuses(place: Place, effects: &[&str]) {
     let fixture = Fixture::new().await;
     let world = World::new(&[(place, Fault::Refused)]);
     let request = request("a", 1);
-    let refusal = Reply::refused(&Refusal::new(format!("{place:?} refuses")));
+    let refusal = Reply::refused("", &Refusal::new(format!("{place:?} refuses")));
     assert_eq!(run(&fixture.journal, &world, &request).await, Ok(refusal.clone()));
     assert_eq!(run(&fixture.journal, &world, &request).await, Ok(refusal), "the second delivery");
     assert_eq!(world.creations(), effects);

@@ -22,20 +22,41 @@ pub struct CreateBucket {
     pub id: Option<CustomerId>,
 }
 
-/// The reply to `create_bucket`.
+/// Deletes an empty bucket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CreateBucketReply {
+pub struct DeleteBucket {
+    /// The account; may be left out by a customer who has only one.
+    #[serde(default, alias = "account_id", deserialize_with = "lenient::optional_text")]
+    pub s3uid: Option<String>,
+    /// The bucket.
+    #[serde(alias = "bucket", deserialize_with = "lenient::text")]
+    pub bucket_name: BucketName,
+    /// The customer, for administrators.
+    #[serde(default, deserialize_with = "lenient::optional_integer")]
+    pub id: Option<CustomerId>,
+}
+
+/// The reply to `create_bucket` and `delete_bucket`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BucketStatusReply {
     /// What was done.
-    pub message: CreateBucketStatus,
+    pub message: BucketStatus,
 }
 
 /// `{"status":"success","bucket_name":…}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CreateBucketStatus {
+pub struct BucketStatus {
     /// Always `success`.
     pub status: String,
     /// The bucket.
     pub bucket_name: BucketName,
+}
+
+impl BucketStatusReply {
+    /// It was done.
+    pub fn success(bucket_name: BucketName) -> Self {
+        Self { message: BucketStatus { status: "success".to_owned(), bucket_name } }
+    }
 }
 
 /// Reads an account's buckets, usage, quota, traffic and credentials.

@@ -18,6 +18,19 @@ pub struct ListPlans {
     pub location: Option<String>,
 }
 
+/// Lists the locations in which S3 can be ordered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GetAvailableLocations {}
+
+/// The reply to `get_available_locations`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AvailableLocationsReply {
+    /// Those with a plan that the caller can order, by code.
+    pub locations: Vec<Location>,
+    /// The one that is meant where an order names none.
+    pub default: Location,
+}
+
 /// The reply to `list_plans`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ListPlansReply {

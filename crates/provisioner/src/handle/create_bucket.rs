@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use history::{Failure, Lease, OutsideCommand, Step};
-use messages::{CreateBucket, CreateBucketReply, CreateBucketStatus, Reply, Request, Subject};
+use messages::{BucketStatusReply, CreateBucket, Reply, Request, Subject};
 use model::BucketName;
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,6 @@ impl OutsideCommand<CreateBucket> for Provisioner {
 
     async fn conclude(&self, step: &mut Step, request: &Request, plan: &Plan, (): &()) -> Result<Reply, Failure> {
         write_bucket(step, request, &plan.account, &plan.bucket_name).await?;
-        let message = CreateBucketStatus { status: "success".to_owned(), bucket_name: plan.bucket_name.clone() };
-        Ok(Reply::success(&request.action, &CreateBucketReply { message }))
+        Ok(Reply::success(&request.action, &BucketStatusReply::success(plan.bucket_name.clone())))
     }
 }
