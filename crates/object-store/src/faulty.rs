@@ -9,7 +9,10 @@ use bytes::Bytes;
 use model::{BucketName, ByteCount, S3Uid, Timestamp};
 use tokio::sync::watch;
 
-use crate::{BucketUsage, ListObjects, NewUser, ObjectPage, ObjectStore, S3Keys, StoreError, StoreUser, UsageRecord};
+use crate::{
+    BucketUsage, ListObjects, NewUser, ObjectPage, ObjectStore, ObjectSummary, ObjectVersion, Removal, S3Keys,
+    StoreError, StoreUser, UsageRecord, VersionPage,
+};
 
 /// The methods of [`ObjectStore`], by which faults are scripted and calls are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,6 +21,8 @@ pub enum Method {
     CreateUser,
     User,
     DeleteUser,
+    ReplaceKeys,
+    SetSuspended,
     SetUserQuota,
     CreateBucket,
     DeleteBucket,
@@ -25,8 +30,11 @@ pub enum Method {
     Usage,
     PutObject,
     GetObject,
+    Object,
     DeleteObject,
     ListObjects,
+    DeleteObjects,
+    ListObjectVersions,
     Health,
 }
 
@@ -172,6 +180,14 @@ impl ObjectStore for FaultyStore {
         self.run(Method::DeleteUser, self.inner.delete_user(uid)).await
     }
 
+    async fn replace_keys(&self, uid: &S3Uid, keys: &S3Keys) -> Result<(), StoreError> {
+        self.run(Method::ReplaceKeys, self.inner.replace_keys(uid, keys)).await
+    }
+
+    async fn set_suspended(&self, uid: &S3Uid, suspended: bool) -> Result<(), StoreError> {
+        self.run(Method::SetSuspended, self.inner.set_suspended(uid, suspended)).await
+    }
+
     async fn set_user_quota(&self, uid: &S3Uid, quota: ByteCount) -> Result<(), StoreError> {
         self.run(Method::SetUserQuota, self.inner.set_user_quota(uid, quota)).await
     }
@@ -180,7 +196,7 @@ impl ObjectStore for FaultyStore {
         self.run(Method::CreateBucket, self.inner.create_bucket(keys, bucket)).await
     }
 
-    async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
+    async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<Removal, StoreError> {
         self.run(Method::DeleteBucket, self.inner.delete_bucket(keys, bucket)).await
     }
 
@@ -200,12 +216,36 @@ impl ObjectStore for FaultyStore {
         self.run(Method::GetObject, self.inner.get_object(keys, bucket, key)).await
     }
 
+    async fn object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Option<ObjectSummary>, StoreError> {
+        self.run(Method::Object, self.inner.object(keys, bucket, key)).await
+    }
+
     async fn delete_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<(), StoreError> {
         self.run(Method::DeleteObject, self.inner.delete_object(keys, bucket, key)).await
     }
 
     async fn list_objects(&self, keys: &S3Keys, list: &ListObjects) -> Result<ObjectPage, StoreError> {
         self.run(Method::ListObjects, self.inner.list_objects(keys, list)).await
+    }
+
+    async fn delete_objects(
+        &self,
+        keys: &S3Keys,
+        bucket: &BucketName,
+        objects: &[ObjectVersion],
+    ) -> Result<(), StoreError> {
+        self.run(Method::DeleteObjects, self.inner.delete_objects(keys, bucket, objects)).await
+    }
+
+    async fn list_object_versions(
+        &self,
+        keys: &S3Keys,
+        bucket: &BucketName,
+        continuation: Option<&str>,
+        max_keys: u32,
+    ) -> Result<VersionPage, StoreError> {
+        self.run(Method::ListObjectVersions, self.inner.list_object_versions(keys, bucket, continuation, max_keys))
+            .await
     }
 
     async fn health(&self) -> Result<(), StoreError> {
@@ -269,6 +309,29 @@ mod tests {
             gate.open();
             held.await.unwrap().unwrap();
             assert!(store.user(&user.uid).await.unwrap().is_some());
+        }
+    }
+
+    #[tokio::test]
+    async fn each_call_meets_the_faults_of_its_own_method() {
+        let (store, user) = (store(), new_user());
+        let (uid, keys, bucket) = (&user.uid, &user.keys, "some-bucket".parse().unwrap());
+        for method in [
+            Method::ReplaceKeys,
+            Method::SetSuspended,
+            Method::Object,
+            Method::DeleteObjects,
+            Method::ListObjectVersions,
+        ] {
+            store.script(method, [Fault::Fail]);
+            let error = match method {
+                Method::ReplaceKeys => store.replace_keys(uid, keys).await.unwrap_err(),
+                Method::SetSuspended => store.set_suspended(uid, true).await.unwrap_err(),
+                Method::Object => store.object(keys, &bucket, "key").await.unwrap_err(),
+                Method::DeleteObjects => store.delete_objects(keys, &bucket, &[]).await.unwrap_err(),
+                _ => store.list_object_versions(keys, &bucket, None, 1).await.unwrap_err(),
+            };
+            assert_eq!(error, injected(method));
         }
     }
 

@@ -18,5 +18,6 @@ pub use error::StoreError;
 pub use locations::{LocationStore, Locations};
 pub use store::ObjectStore;
 pub use types::{
-    BucketUsage, ListObjects, NewUser, ObjectPage, ObjectSummary, S3Keys, StoreUser, UsageRecord, quota_size,
+    BucketUsage, ListObjects, NewUser, ObjectPage, ObjectSummary, ObjectVersion, Removal, S3Keys, StoreUser,
+    UsageRecord, VersionPage, quota_size,
 };

@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use model::{BucketName, ByteCount, S3Uid, Timestamp};
 
-use crate::{BucketUsage, ListObjects, NewUser, ObjectPage, S3Keys, StoreError, StoreUser, UsageRecord};
+use crate::{
+    BucketUsage, ListObjects, NewUser, ObjectPage, ObjectSummary, ObjectVersion, Removal, S3Keys, StoreError,
+    StoreUser, UsageRecord, VersionPage,
+};
 
 /// An S3 object store with users, quotas and a usage log. Used as `Arc<dyn ObjectStore>`.
 ///
@@ -26,14 +29,25 @@ pub trait ObjectStore: Debug + Send + Sync {
     /// Deletes a user without buckets. No such user is success; one with buckets is [`StoreError::Refused`].
     async fn delete_user(&self, uid: &S3Uid) -> Result<(), StoreError>;
 
+    /// Makes `keys` the user's only key pair: a known access key gets the new secret, other access keys are removed.
+    ///
+    /// The pair that is there already is success. No such user is [`StoreError::NotFound`], another user's access key
+    /// [`StoreError::Conflict`].
+    async fn replace_keys(&self, uid: &S3Uid, keys: &S3Keys) -> Result<(), StoreError>;
+
+    /// Refuses the user's S3 requests from now on, or takes them again. What they own stays as it is. No such user is
+    /// [`StoreError::NotFound`].
+    async fn set_suspended(&self, uid: &S3Uid, suspended: bool) -> Result<(), StoreError>;
+
     /// Limits what the user stores over all buckets, in sizes as [`crate::quota_size`] counts them.
     async fn set_user_quota(&self, uid: &S3Uid, quota: ByteCount) -> Result<(), StoreError>;
 
     /// Creates a bucket of the user. The user's own bucket is success; another's is [`StoreError::Refused`].
     async fn create_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError>;
 
-    /// Deletes an empty bucket. No such bucket is success; one that isn't empty is [`StoreError::Refused`].
-    async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError>;
+    /// Deletes an empty bucket, with its uncompleted uploads. No such bucket is success, which the answer tells; one
+    /// that isn't empty is [`StoreError::Refused`].
+    async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<Removal, StoreError>;
 
     /// What each of the user's buckets holds, ordered by name; empty where there is no such user.
     async fn bucket_usages(&self, uid: &S3Uid) -> Result<Vec<BucketUsage>, StoreError>;
@@ -48,11 +62,37 @@ pub trait ObjectStore: Debug + Send + Sync {
     /// Reads an object whole.
     async fn get_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Bytes, StoreError>;
 
+    /// An object without its contents, or `None` where the bucket has no such object. No such bucket is
+    /// [`StoreError::NotFound`].
+    async fn object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Option<ObjectSummary>, StoreError>;
+
     /// Deletes an object. No such object is success.
     async fn delete_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<(), StoreError>;
 
     /// One page of a bucket's objects.
     async fn list_objects(&self, keys: &S3Keys, list: &ListObjects) -> Result<ObjectPage, StoreError>;
+
+    /// Deletes many objects or versions at once: up to 1,000 are one request. Missing ones are success.
+    ///
+    /// Where some can't be deleted, the others of their request are; the error has the code of the first that can't.
+    async fn delete_objects(
+        &self,
+        keys: &S3Keys,
+        bucket: &BucketName,
+        objects: &[ObjectVersion],
+    ) -> Result<(), StoreError>;
+
+    /// One page of everything that a bucket holds, old versions and delete markers included; in a bucket without
+    /// versioning, its objects. `continuation` is the [`VersionPage::next`] of the page before, `max_keys` 1 to 1,000.
+    ///
+    /// To empty a bucket, delete its first page with [`Self::delete_objects`] until that page is empty.
+    async fn list_object_versions(
+        &self,
+        keys: &S3Keys,
+        bucket: &BucketName,
+        continuation: Option<&str>,
+        max_keys: u32,
+    ) -> Result<VersionPage, StoreError>;
 
     /// Whether the store answers and lets the administrator in.
     async fn health(&self) -> Result<(), StoreError>;

@@ -8,6 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 const ACCESS_KEY_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const SECRET_KEY_CHARS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/// How many entries a page of a listing has at most.
+pub(crate) const PAGE_LEN_MAX: u32 = 1000;
 const QUOTA_BLOCK_BYTES: u64 = 4096;
 
 /// An S3 key pair. `Debug` shows the access key only.
@@ -114,18 +116,40 @@ pub struct ListObjects {
     pub bucket: BucketName,
     /// Only keys that begin so; empty for all.
     pub prefix: String,
-    /// Where to go on: the [`ObjectPage::next`] of the page before.
+    /// Keys that hold this after the prefix are summed up as [`ObjectPage::common_prefixes`]; mostly `/`.
+    pub delimiter: Option<String>,
+    /// Only keys behind this one, which need not exist. One inside a common prefix leaves that prefix out.
+    pub start_after: Option<String>,
+    /// Where to go on: the [`ObjectPage::next`] of the page before, with everything else as it was. `start_after` then
+    /// counts no more.
     pub continuation: Option<String>,
-    /// How many objects at most: 1 to 1,000; the store lowers what is more.
+    /// How many objects and common prefixes at most: 1 to 1,000; the store lowers what is more.
     pub max_keys: u32,
 }
 
+impl ListObjects {
+    /// All objects of a bucket, from the first, in pages as large as they get.
+    pub fn all(bucket: BucketName) -> Self {
+        Self {
+            bucket,
+            prefix: String::new(),
+            delimiter: None,
+            start_after: None,
+            continuation: None,
+            max_keys: PAGE_LEN_MAX,
+        }
+    }
+}
+
 /// One page of a bucket's objects, in the order of their keys' bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectPage {
     /// The objects.
     pub objects: Vec<ObjectSummary>,
-    /// How to ask for the next page; `None` at the end.
+    /// What stands for all keys that begin so: the prefix asked for and on to the next delimiter, which is included.
+    /// Sorted, each on one page only; empty where no delimiter was given.
+    pub common_prefixes: Vec<String>,
+    /// How to ask for the next page, which may turn out empty; `None` at the end.
     pub next: Option<String>,
 }
 
@@ -138,6 +162,34 @@ pub struct ObjectSummary {
     pub size: ByteCount,
     /// When it was written.
     pub last_modified: Timestamp,
+}
+
+/// One version of an object, or a delete marker.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ObjectVersion {
+    /// The key.
+    pub key: String,
+    /// The store's id of the version: `null` for one from before versioning. `None` means whatever is current; in a
+    /// bucket with versioning, deleting that only adds a delete marker.
+    pub version: Option<String>,
+}
+
+/// One page of everything that a bucket holds, in the order of the keys' bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VersionPage {
+    /// Versions and delete markers, each with its id.
+    pub versions: Vec<ObjectVersion>,
+    /// How to ask for the next page, which may turn out empty; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// What became of something that was to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// It was there and is gone now.
+    Removed,
+    /// It wasn't there.
+    Absent,
 }
 
 /// How much of a quota an object of `size` takes: rounded up to 4 KiB.

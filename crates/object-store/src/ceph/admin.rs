@@ -13,7 +13,7 @@ use url::Url;
 use super::answers::{Api, BucketAnswer, ErrorBody, UsageAnswer, UserAnswer, failure};
 use super::sign::{query_string, signature_headers};
 use super::{CephConfig, unavailable};
-use crate::{BucketUsage, NewUser, StoreError, UsageRecord};
+use crate::{BucketUsage, NewUser, S3Keys, StoreError, UsageRecord};
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(5);
@@ -80,6 +80,37 @@ impl AdminOps {
             Ok(_) | Err(StoreError::NotFound(_)) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    pub(super) async fn replace_keys(&self, uid: &S3Uid, keys: &S3Keys) -> Result<(), StoreError> {
+        let parameters = [
+            ("key", ""),
+            ("uid", uid.as_str()),
+            ("access-key", keys.access_key.as_str()),
+            ("secret-key", keys.secret_key.expose_secret()),
+            ("generate-key", "False"),
+        ];
+        self.call(Method::PUT, "user", &parameters, &subject(uid)).await?;
+        let user = self.user(uid).await?.ok_or_else(|| StoreError::NotFound(subject(uid)))?;
+        for other in user.access_keys().filter(|access_key| *access_key != keys.access_key) {
+            self.remove_key(uid, other).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_key(&self, uid: &S3Uid, access_key: &str) -> Result<(), StoreError> {
+        let parameters = [("key", ""), ("uid", uid.as_str()), ("access-key", access_key)];
+        let Err(error) = self.call(Method::DELETE, "user", &parameters, &subject(uid)).await else { return Ok(()) };
+        // radosgw's answer about a key that is gone already looks like the one to a wrong administrator.
+        match self.user(uid).await? {
+            Some(user) if user.access_keys().any(|existing| existing == access_key) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn set_suspended(&self, uid: &S3Uid, suspended: bool) -> Result<(), StoreError> {
+        let parameters = [("uid", uid.as_str()), ("suspended", if suspended { "True" } else { "False" })];
+        self.call(Method::POST, "user", &parameters, &subject(uid)).await.map(|_| ())
     }
 
     pub(super) async fn set_user_quota(&self, uid: &S3Uid, quota: ByteCount) -> Result<(), StoreError> {

@@ -26,7 +26,7 @@ pub(super) struct ErrorBody {
 pub(super) fn failure(api: Api, status: u16, code: &str, message: &str, subject: &str) -> StoreError {
     let shown = if code.is_empty() { format!("status {status}") } else { format!("{status} {code}") };
     match (api, status, code) {
-        (_, _, "SlowDown" | "RequestTimeout" | "ServiceUnavailable" | "InternalError") => {
+        (_, _, "SlowDown" | "RequestTimeout" | "ServiceUnavailable" | "InternalError" | "UnknownError") => {
             StoreError::Unavailable(shown)
         }
         (_, _, "RequestTimeTooSkewed") => StoreError::Misconfigured(format!("the clocks differ too much: {shown}")),
@@ -100,6 +100,10 @@ impl UserAnswer {
     /// Whether one of the user's key pairs is `keys`, secret included.
     pub(super) fn has_keys(&self, keys: &S3Keys) -> bool {
         self.keys.iter().any(|key| keys.same_as(&key.access_key, &key.secret_key))
+    }
+
+    pub(super) fn access_keys(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.access_key.as_str())
     }
 
     pub(super) fn into_store_user(self, uid: &S3Uid) -> StoreUser {
@@ -238,6 +242,8 @@ mod tests {
             (Api::S3, 301, "PermanentRedirect", "Misconfigured"),
             (Api::S3, 500, "InternalError", "Unavailable"),
             (Api::S3, 501, "NotImplemented", "Misconfigured"),
+            (Api::S3, 200, "UnknownError", "Unavailable"),
+            (Api::S3, 200, "AccessDenied", "Refused"),
             (Api::S3, 418, "", "Refused"),
         ] {
             let error = failure(api, status, code, "", "user x");

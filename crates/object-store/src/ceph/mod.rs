@@ -13,7 +13,10 @@ use model::{BucketName, ByteCount, S3Uid, Timestamp};
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{BucketUsage, ListObjects, NewUser, ObjectPage, ObjectStore, S3Keys, StoreError, StoreUser, UsageRecord};
+use crate::{
+    BucketUsage, ListObjects, NewUser, ObjectPage, ObjectStore, ObjectSummary, ObjectVersion, Removal, S3Keys,
+    StoreError, StoreUser, UsageRecord, VersionPage,
+};
 
 /// Where a radosgw is and who its administrator is. `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -82,6 +85,14 @@ impl ObjectStore for CephStore {
         self.admin.delete_user(uid).await
     }
 
+    async fn replace_keys(&self, uid: &S3Uid, keys: &S3Keys) -> Result<(), StoreError> {
+        self.admin.replace_keys(uid, keys).await
+    }
+
+    async fn set_suspended(&self, uid: &S3Uid, suspended: bool) -> Result<(), StoreError> {
+        self.admin.set_suspended(uid, suspended).await
+    }
+
     async fn set_user_quota(&self, uid: &S3Uid, quota: ByteCount) -> Result<(), StoreError> {
         self.admin.set_user_quota(uid, quota).await
     }
@@ -90,7 +101,7 @@ impl ObjectStore for CephStore {
         self.s3.create_bucket(keys, bucket).await
     }
 
-    async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
+    async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<Removal, StoreError> {
         self.s3.delete_bucket(keys, bucket).await
     }
 
@@ -110,12 +121,35 @@ impl ObjectStore for CephStore {
         self.s3.get_object(keys, bucket, key).await
     }
 
+    async fn object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Option<ObjectSummary>, StoreError> {
+        self.s3.object(keys, bucket, key).await
+    }
+
     async fn delete_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<(), StoreError> {
         self.s3.delete_object(keys, bucket, key).await
     }
 
     async fn list_objects(&self, keys: &S3Keys, list: &ListObjects) -> Result<ObjectPage, StoreError> {
         self.s3.list_objects(keys, list).await
+    }
+
+    async fn delete_objects(
+        &self,
+        keys: &S3Keys,
+        bucket: &BucketName,
+        objects: &[ObjectVersion],
+    ) -> Result<(), StoreError> {
+        self.s3.delete_objects(keys, bucket, objects).await
+    }
+
+    async fn list_object_versions(
+        &self,
+        keys: &S3Keys,
+        bucket: &BucketName,
+        continuation: Option<&str>,
+        max_keys: u32,
+    ) -> Result<VersionPage, StoreError> {
+        self.s3.list_object_versions(keys, bucket, continuation, max_keys).await
     }
 
     async fn health(&self) -> Result<(), StoreError> {

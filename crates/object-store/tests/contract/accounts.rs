@@ -1,7 +1,7 @@
 //! Users and buckets.
 
 use model::{BucketName, ByteCount, S3Uid};
-use object_store::{NewUser, S3Keys, StoreError, StoreUser};
+use object_store::{NewUser, Removal, S3Keys, StoreError, StoreUser};
 
 use crate::fixture::{Account, Store, refusal_code};
 
@@ -111,7 +111,7 @@ pub(crate) async fn every_valid_bucket_name_is_taken(store: Store) {
     for name in [format!("{uid}{}", "x".repeat(31)), format!("a.b.{uid}"), format!("{uid}--x-s3")] {
         let bucket: BucketName = name.parse().unwrap();
         match store.create_bucket(account.keys(), &bucket).await {
-            Ok(()) => store.delete_bucket(account.keys(), &bucket).await.unwrap(),
+            Ok(()) => assert_eq!(store.delete_bucket(account.keys(), &bucket).await, Ok(Removal::Removed)),
             Err(error) => panic!("{name}: {error}"),
         }
     }
@@ -128,8 +128,8 @@ pub(crate) async fn only_empty_buckets_are_deleted(store: Store) {
     account.put(&bucket, "key", 1).await.unwrap();
     assert_eq!(refusal_code(store.delete_bucket(account.keys(), &bucket).await), "BucketNotEmpty");
     store.delete_object(account.keys(), &bucket, "key").await.unwrap();
-    store.delete_bucket(account.keys(), &bucket).await.unwrap();
-    store.delete_bucket(account.keys(), &bucket).await.unwrap();
+    assert_eq!(store.delete_bucket(account.keys(), &bucket).await, Ok(Removal::Removed));
+    assert_eq!(store.delete_bucket(account.keys(), &bucket).await, Ok(Removal::Absent));
     account.remove().await;
 }
 

@@ -7,11 +7,13 @@ use bytes::Bytes;
 use model::{BucketName, S3Uid, SystemClock, Timestamp};
 use object_store::ceph::{CephConfig, CephStore};
 use object_store::memory::MemoryStore;
-use object_store::{ListObjects, NewUser, ObjectStore, S3Keys, StoreError, UsageRecord};
+use object_store::{ListObjects, NewUser, ObjectPage, ObjectStore, ObjectVersion, S3Keys, StoreError, UsageRecord};
 use test_support::services::Services;
+use tokio::task::JoinSet;
 
 const FLUSH_DEADLINE: Duration = Duration::from_mins(1);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+const WRITERS: usize = 8;
 
 pub(crate) type Store = Arc<dyn ObjectStore>;
 
@@ -75,23 +77,68 @@ impl Account {
     pub(crate) async fn remove(self) {
         for usage in self.store.bucket_usages(self.uid()).await.unwrap() {
             let bucket: BucketName = usage.name.parse().unwrap();
-            for key in self.all_keys(&bucket, 1000).await.concat() {
-                self.store.delete_object(self.keys(), &bucket, &key).await.unwrap();
-            }
+            self.empty(&bucket, 1000).await;
             self.store.delete_bucket(self.keys(), &bucket).await.unwrap();
         }
         self.store.delete_user(self.uid()).await.unwrap();
     }
 
+    /// Deletes all that the bucket holds, the first page again and again; returns how many entries each page had.
+    pub(crate) async fn empty(&self, bucket: &BucketName, max_keys: u32) -> Vec<usize> {
+        let mut deleted = Vec::new();
+        loop {
+            let page = self.store.list_object_versions(self.keys(), bucket, None, max_keys).await.unwrap();
+            if page.versions.is_empty() {
+                return deleted;
+            }
+            self.store.delete_objects(self.keys(), bucket, &page.versions).await.unwrap();
+            deleted.push(page.versions.len());
+        }
+    }
+
+    /// Writes objects of one byte, several at a time.
+    pub(crate) async fn put_all(&self, bucket: &BucketName, keys: &[String]) {
+        let mut writers = JoinSet::new();
+        for keys in keys.chunks(keys.len().div_ceil(WRITERS).max(1)) {
+            let (store, owner, bucket, keys) = (self.store.clone(), self.keys().clone(), bucket.clone(), keys.to_vec());
+            writers.spawn(async move {
+                for key in keys {
+                    let written = store.put_object(&owner, &bucket, &key, Bytes::from_static(b"x")).await;
+                    assert_eq!(written, Ok(()), "{key:?}");
+                }
+            });
+        }
+        writers.join_all().await;
+    }
+
     /// The keys of the bucket's objects, page by page.
     pub(crate) async fn all_keys(&self, bucket: &BucketName, max_keys: u32) -> Vec<Vec<String>> {
-        let mut list = ListObjects { bucket: bucket.clone(), prefix: String::new(), continuation: None, max_keys };
+        let pages = self.pages(ListObjects { max_keys, ..ListObjects::all(bucket.clone()) }).await;
+        pages.into_iter().map(|page| page.objects.into_iter().map(|object| object.key).collect()).collect()
+    }
+
+    /// A listing to its end.
+    pub(crate) async fn pages(&self, mut list: ListObjects) -> Vec<ObjectPage> {
         let mut pages = Vec::new();
         loop {
             let page = self.store.list_objects(self.keys(), &list).await.unwrap();
-            pages.push(page.objects.into_iter().map(|object| object.key).collect());
-            list.continuation = page.next;
+            list.continuation.clone_from(&page.next);
+            pages.push(page);
             if list.continuation.is_none() {
+                return pages;
+            }
+        }
+    }
+
+    /// A listing of versions to its end.
+    pub(crate) async fn version_pages(&self, bucket: &BucketName, max_keys: u32) -> Vec<Vec<ObjectVersion>> {
+        let (mut pages, mut next) = (Vec::new(), None);
+        loop {
+            let list = self.store.list_object_versions(self.keys(), bucket, next.as_deref(), max_keys);
+            let page = list.await.unwrap();
+            pages.push(page.versions);
+            next = page.next;
+            if next.is_none() {
                 return pages;
             }
         }

@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "in a test, an error is a failure")]
 
 mod accounts;
+mod ceph_buckets;
 mod ceph_only;
 mod fixture;
+mod keys;
+mod listings;
 mod metering;
 mod objects;
+mod removal;
 
 /// Runs each case once for each store.
 macro_rules! contract {
@@ -38,11 +42,22 @@ contract! {
     accounts::only_empty_buckets_are_deleted,
     accounts::wrong_s3_keys_are_refused,
     objects::objects_come_back_byte_for_byte,
-    objects::listings_go_page_by_page,
     objects::impossible_keys_are_refused,
+    objects::an_object_is_described_or_absent,
     objects::what_is_missing_is_not_found,
     objects::the_quota_counts_blocks,
     objects::a_quota_of_nothing_takes_nothing,
+    listings::listings_go_page_by_page,
+    listings::large_listings_are_whole_and_in_order,
+    listings::listings_start_and_fold_as_asked,
+    listings::odd_keys_come_back_as_they_were,
+    keys::replaced_keys_are_the_only_ones,
+    keys::keys_are_replaced_for_known_users_only,
+    keys::suspended_users_are_refused_until_they_are_resumed,
+    removal::large_buckets_are_emptied_page_by_page,
+    removal::one_call_deletes_more_than_one_request_holds,
+    removal::only_the_named_objects_are_deleted,
+    removal::without_versioning_the_versions_are_the_objects,
     metering::bucket_usages_are_exact,
     metering::the_usage_log_has_the_exact_bytes,
     metering::the_store_is_healthy,

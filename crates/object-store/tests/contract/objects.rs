@@ -1,8 +1,9 @@
 //! Objects and quotas.
 
 use bytes::Bytes;
-use model::ByteCount;
-use object_store::{ListObjects, StoreError};
+use chrono::TimeDelta;
+use model::{ByteCount, Clock, SystemClock};
+use object_store::{ListObjects, ObjectVersion, S3Keys, StoreError};
 
 use crate::fixture::{Account, Store, refusal_code};
 
@@ -23,25 +24,6 @@ pub(crate) async fn objects_come_back_byte_for_byte(store: Store) {
     account.remove().await;
 }
 
-pub(crate) async fn listings_go_page_by_page(store: Store) {
-    let account = Account::create(&store).await;
-    let bucket = account.create_bucket("list").await;
-    assert_eq!(account.all_keys(&bucket, 1000).await, [Vec::<String>::new()]);
-    for (len, key) in ["b", "a/2", "a/1", "ä", "B c"].into_iter().enumerate() {
-        account.put(&bucket, key, len).await.unwrap();
-    }
-    let (first, second) = (vec!["B c", "a/1"], vec!["a/2", "b"]);
-    assert_eq!(account.all_keys(&bucket, 2).await, [first, second, vec!["ä"]]);
-    assert_eq!(account.all_keys(&bucket, 5000).await, [["B c", "a/1", "a/2", "b", "ä"]]);
-
-    let list = ListObjects { bucket: bucket.clone(), prefix: "a/".into(), continuation: None, max_keys: 10 };
-    let page = store.list_objects(account.keys(), &list).await.unwrap();
-    let sizes: Vec<(&str, u64)> = page.objects.iter().map(|o| (o.key.as_str(), o.size.bytes())).collect();
-    assert_eq!((sizes, page.next), (vec![("a/1", 2), ("a/2", 1)], None));
-    assert!(page.objects.iter().all(|object| object.last_modified.timestamp() > 0));
-    account.remove().await;
-}
-
 pub(crate) async fn impossible_keys_are_refused(store: Store) {
     let account = Account::create(&store).await;
     let bucket = account.create_bucket("keys").await;
@@ -59,9 +41,42 @@ pub(crate) async fn what_is_missing_is_not_found(store: Store) {
     let answer = store.get_object(account.keys(), &bucket, "key").await;
     assert_eq!(answer.err(), not_found(format!("object {bucket}/key")));
     assert_eq!(account.put(&missing, "key", 1).await.err(), not_found(format!("bucket {missing}")));
-    let list = ListObjects { bucket: missing.clone(), prefix: String::new(), continuation: None, max_keys: 1 };
+    let list = ListObjects::all(missing.clone());
     assert_eq!(store.list_objects(account.keys(), &list).await.err(), not_found(format!("bucket {missing}")));
+    let versions = store.list_object_versions(account.keys(), &missing, None, 1).await;
+    assert_eq!(versions.err(), not_found(format!("bucket {missing}")));
+    let object = store.object(account.keys(), &missing, "key").await;
+    assert_eq!(object.err(), not_found(format!("bucket {missing}")));
+    let gone = [ObjectVersion { key: "key".into(), version: None }];
+    let bulk = store.delete_objects(account.keys(), &missing, &gone).await;
+    assert_eq!(bulk.err(), not_found(format!("bucket {missing}")));
+    store.delete_objects(account.keys(), &bucket, &gone).await.unwrap();
     store.delete_object(account.keys(), &bucket, "key").await.unwrap();
+    account.remove().await;
+}
+
+pub(crate) async fn an_object_is_described_or_absent(store: Store) {
+    let (account, other) = (Account::create(&store).await, Account::create(&store).await);
+    let bucket = account.create_bucket("head").await;
+    let before = SystemClock.now() - TimeDelta::seconds(1);
+    for (key, len) in [("a/b & c%2F+?#", 4097), ("empty", 0)] {
+        account.put(&bucket, key, len).await.unwrap();
+        let object = store.object(account.keys(), &bucket, key).await.unwrap().unwrap();
+        assert_eq!((object.key.as_str(), object.size.bytes()), (key, len as u64));
+        assert!(before < object.last_modified && object.last_modified <= SystemClock.now(), "{object:?}");
+    }
+    for key in ["a", "a/b", "EMPTY", "empty/"] {
+        assert_eq!(store.object(account.keys(), &bucket, key).await.unwrap(), None, "{key}");
+    }
+    let unknown = S3Keys::generate();
+    let wrong = S3Keys { access_key: account.keys().access_key.clone(), ..S3Keys::generate() };
+    for (keys, code) in
+        [(other.keys(), "AccessDenied"), (&unknown, "InvalidAccessKeyId"), (&wrong, "SignatureDoesNotMatch")]
+    {
+        assert_eq!(refusal_code(store.object(keys, &bucket, "empty").await), code);
+    }
+    refusal_code(store.object(account.keys(), &bucket, &"k".repeat(1025)).await);
+    other.remove().await;
     account.remove().await;
 }
 

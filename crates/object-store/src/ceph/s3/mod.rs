@@ -1,5 +1,8 @@
 //! Buckets and objects over S3, as the user whose keys are passed.
 
+mod bulk;
+mod listing;
+
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -12,16 +15,20 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_smithy_http_client::tls;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use model::{BucketName, ByteCount, Timestamp};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use secrecy::ExposeSecret;
 use url::Url;
 
 use super::answers::{Api, failure};
 use super::sign::REGION;
 use super::unavailable;
-use crate::{ListObjects, ObjectPage, ObjectSummary, S3Keys, StoreError};
+use crate::{ObjectSummary, Removal, S3Keys, StoreError};
+
+/// Stands for a blank key until the request is built; no bucket's name has an underscore.
+const BLANK_KEY: &str = "blank_key";
 
 #[derive(Debug)]
 pub(super) struct S3 {
@@ -87,10 +94,14 @@ impl S3 {
         }
     }
 
-    pub(super) async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
+    pub(super) async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<Removal, StoreError> {
         let call = self.client.delete_bucket().bucket(bucket.as_str()).customize();
         let answer = call.config_override(signed_by(keys)).send().await;
-        absent_is_done(answer.map(|_| ()).map_err(|error| from_sdk(&error, &bucket_subject(bucket))))
+        match answer.map_err(|error| from_sdk(&error, &bucket_subject(bucket))) {
+            Ok(_) => Ok(Removal::Removed),
+            Err(StoreError::NotFound(_)) => Ok(Removal::Absent),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn put_object(
@@ -100,7 +111,8 @@ impl S3 {
         key: &str,
         body: Bytes,
     ) -> Result<(), StoreError> {
-        let call = self.client.put_object().bucket(bucket.as_str()).key(key).body(ByteStream::from(body)).customize();
+        let call = self.client.put_object().bucket(bucket.as_str()).key(sdk_key(key)).body(ByteStream::from(body));
+        let call = call.customize().mutate_request(key_in_path(key));
         match call.config_override(signed_by(keys)).send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(from_sdk(&error, &bucket_subject(bucket))),
@@ -108,7 +120,8 @@ impl S3 {
     }
 
     pub(super) async fn get_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Bytes, StoreError> {
-        let call = self.client.get_object().bucket(bucket.as_str()).key(key).customize();
+        let call = self.client.get_object().bucket(bucket.as_str()).key(sdk_key(key));
+        let call = call.customize().mutate_request(key_in_path(key));
         let answer = call.config_override(signed_by(keys)).send().await;
         let object = answer.map_err(|error| from_sdk(&error, &object_subject(bucket, key)))?;
         // The SDK's own timeout ends where the body begins.
@@ -119,31 +132,54 @@ impl S3 {
         }
     }
 
+    pub(super) async fn object(
+        &self,
+        keys: &S3Keys,
+        bucket: &BucketName,
+        key: &str,
+    ) -> Result<Option<ObjectSummary>, StoreError> {
+        let call = self.client.head_object().bucket(bucket.as_str()).key(sdk_key(key));
+        let call = call.customize().mutate_request(key_in_path(key));
+        let error = match call.config_override(signed_by(keys)).send().await {
+            Ok(object) => return Ok(Some(summary(key.to_owned(), object.content_length, object.last_modified))),
+            Err(error) => error,
+        };
+        let subject = object_subject(bucket, key);
+        // The answer to a HEAD has no body and thus no code; another request tells what is wrong with bucket or keys.
+        match error.raw_response().map(|answer| answer.status().as_u16()) {
+            Some(404) => self.check_access(keys, bucket).await.map(|()| None),
+            Some(403) => {
+                self.check_access(keys, bucket).await?;
+                Err(failure(Api::S3, 403, "AccessDenied", "", &subject))
+            }
+            Some(400) => Err(failure(Api::S3, 400, "InvalidObjectName", "", &subject)),
+            _ => Err(from_sdk(&error, &subject)),
+        }
+    }
+
+    async fn check_access(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
+        let call = self.client.get_bucket_location().bucket(bucket.as_str()).customize();
+        let answer = call.config_override(signed_by(keys)).send().await;
+        answer.map(|_| ()).map_err(|error| from_sdk(&error, &bucket_subject(bucket)))
+    }
+
     pub(super) async fn delete_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<(), StoreError> {
-        let call = self.client.delete_object().bucket(bucket.as_str()).key(key).customize();
+        self.delete_version(keys, bucket, key, None).await
+    }
+
+    async fn delete_version(
+        &self,
+        keys: &S3Keys,
+        bucket: &BucketName,
+        key: &str,
+        version: Option<String>,
+    ) -> Result<(), StoreError> {
+        let call = self.client.delete_object().bucket(bucket.as_str()).key(sdk_key(key)).set_version_id(version);
+        let call = call.customize().mutate_request(key_in_path(key));
         match call.config_override(signed_by(keys)).send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(from_sdk(&error, &bucket_subject(bucket))),
         }
-    }
-
-    pub(super) async fn list_objects(&self, keys: &S3Keys, list: &ListObjects) -> Result<ObjectPage, StoreError> {
-        let call = self
-            .client
-            .list_objects_v2()
-            .bucket(list.bucket.as_str())
-            .set_prefix((!list.prefix.is_empty()).then(|| list.prefix.clone()))
-            .set_continuation_token(list.continuation.clone())
-            .max_keys(i32::try_from(list.max_keys).unwrap_or(i32::MAX))
-            .customize();
-        let answer = call.config_override(signed_by(keys)).send().await;
-        let page = answer.map_err(|error| from_sdk(&error, &bucket_subject(&list.bucket)))?;
-        let objects = page.contents.unwrap_or_default().into_iter().map(|object| ObjectSummary {
-            key: object.key.unwrap_or_default(),
-            size: ByteCount::from_i64(object.size.unwrap_or_default()),
-            last_modified: object.last_modified.and_then(timestamp).unwrap_or_default(),
-        });
-        Ok(ObjectPage { objects: objects.collect(), next: page.next_continuation_token })
     }
 }
 
@@ -152,11 +188,23 @@ fn signed_by(keys: &S3Keys) -> Builder {
     Config::builder().credentials_provider(Credentials::new(&keys.access_key, secret_key, None, None, "customer"))
 }
 
-fn absent_is_done(answer: Result<(), StoreError>) -> Result<(), StoreError> {
-    match answer {
-        Err(StoreError::NotFound(_)) => Ok(()),
-        answer => answer,
+/// The key as the SDK takes it: it refuses keys that consist of whitespace, which S3 allows.
+fn sdk_key(key: &str) -> &str {
+    if is_blank(key) { BLANK_KEY } else { key }
+}
+
+/// Puts a key that the SDK doesn't take into the request, before it is signed.
+fn key_in_path(key: &str) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
+    let path = is_blank(key).then(|| format!("/{}", percent_encode(key.as_bytes(), NON_ALPHANUMERIC)));
+    move |request| {
+        let Some(path) = &path else { return };
+        let uri = request.uri().replacen(&format!("/{BLANK_KEY}"), path, 1);
+        request.set_uri(uri).expect("percent-encoded text is valid in a path");
     }
+}
+
+fn is_blank(key: &str) -> bool {
+    !key.is_empty() && key.trim().is_empty()
 }
 
 fn bucket_subject(bucket: &BucketName) -> String {
@@ -165,6 +213,14 @@ fn bucket_subject(bucket: &BucketName) -> String {
 
 fn object_subject(bucket: &BucketName, key: &str) -> String {
     format!("object {bucket}/{key}")
+}
+
+fn summary(key: String, size: Option<i64>, last_modified: Option<DateTime>) -> ObjectSummary {
+    ObjectSummary {
+        key,
+        size: ByteCount::from_i64(size.unwrap_or_default()),
+        last_modified: last_modified.and_then(timestamp).unwrap_or_default(),
+    }
 }
 
 fn timestamp(time: DateTime) -> Option<Timestamp> {
@@ -176,6 +232,9 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match error {
+        SdkError::ServiceError(answer) if answer.raw().status().is_success() => {
+            StoreError::Misconfigured(format!("the answer about {subject} isn't what S3 sends"))
+        }
         SdkError::ServiceError(answer) => {
             let (code, message) = (answer.err().code().unwrap_or(""), answer.err().message().unwrap_or(""));
             failure(Api::S3, answer.raw().status().as_u16(), code, message, subject)

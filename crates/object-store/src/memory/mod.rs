@@ -1,9 +1,12 @@
 //! A store in memory with the semantics of the real one, for unit tests and benchmarks.
 //!
-//! It has users, quotas, bucket owners and a usage log that is readable at once; it is not meant for production.
+//! It has users, quotas, bucket owners and a usage log that is readable at once; objects have no versions. It is not
+//! meant for production.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
+mod listing;
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -11,58 +14,21 @@ use bytes::Bytes;
 use chrono::{DurationRound, TimeDelta};
 use model::{BucketName, ByteCount, Clock, S3Uid, Timestamp};
 use secrecy::ExposeSecret;
+use state::{Bucket, Object, State, User};
 
 use crate::{
-    BucketUsage, ListObjects, NewUser, ObjectPage, ObjectStore, ObjectSummary, S3Keys, StoreError, StoreUser,
-    UsageRecord, quota_size,
+    BucketUsage, ListObjects, NewUser, ObjectPage, ObjectStore, ObjectSummary, ObjectVersion, Removal, S3Keys,
+    StoreError, StoreUser, UsageRecord, VersionPage,
 };
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
 const KEY_LEN_MAX: usize = 1024;
-const PAGE_LEN_MAX: u32 = 1000;
 
 /// An object store that lives as long as the process.
 #[derive(Debug)]
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    users: HashMap<S3Uid, User>,
-    access_keys: HashMap<String, S3Uid>,
-    buckets: HashMap<String, Bucket>,
-    usage: BTreeMap<(S3Uid, Timestamp, String, &'static str), Figures>,
-}
-
-#[derive(Debug)]
-struct User {
-    display_name: String,
-    keys: S3Keys,
-    max_buckets: u32,
-    quota: Option<ByteCount>,
-    buckets: BTreeSet<String>,
-}
-
-#[derive(Debug)]
-struct Bucket {
-    owner: S3Uid,
-    objects: BTreeMap<String, Object>,
-}
-
-#[derive(Debug)]
-struct Object {
-    body: Bytes,
-    last_modified: Timestamp,
-}
-
-#[derive(Debug, Default, Clone, Copy)]
-struct Figures {
-    bytes_in: u64,
-    bytes_out: u64,
-    operations: u64,
-    successful_operations: u64,
 }
 
 impl MemoryStore {
@@ -99,57 +65,6 @@ impl MemoryStore {
     }
 }
 
-impl State {
-    fn authenticated(&self, keys: &S3Keys) -> Result<S3Uid, StoreError> {
-        let owner = self.access_keys.get(&keys.access_key).and_then(|uid| self.users.get_key_value(uid));
-        let Some((uid, user)) = owner else { return Err(refused("InvalidAccessKeyId", "The S3 key is not valid")) };
-        if !user.keys.same_as(&keys.access_key, keys.secret_key.expose_secret()) {
-            return Err(refused("SignatureDoesNotMatch", "The S3 key is not valid"));
-        }
-        Ok(uid.clone())
-    }
-
-    fn own_bucket(&mut self, uid: &S3Uid, name: &BucketName) -> Result<&mut Bucket, StoreError> {
-        match self.buckets.get_mut(name.as_str()) {
-            None => Err(StoreError::NotFound(format!("bucket {name}"))),
-            Some(bucket) if bucket.owner != *uid => Err(refused("AccessDenied", "Access denied")),
-            Some(bucket) => Ok(bucket),
-        }
-    }
-
-    fn buckets_of(&self, uid: &S3Uid) -> impl Iterator<Item = (&String, &Bucket)> {
-        let names = self.users.get(uid).into_iter().flat_map(|user| &user.buckets);
-        names.filter_map(|name| self.buckets.get_key_value(name))
-    }
-
-    fn user_mut(&mut self, uid: &S3Uid) -> Result<&mut User, StoreError> {
-        self.users.get_mut(uid).ok_or_else(|| StoreError::NotFound(format!("user {uid}")))
-    }
-
-    /// The real store doesn't count what an overwritten object frees either.
-    fn has_room(&self, uid: &S3Uid, size: ByteCount) -> bool {
-        let Some(quota) = self.users.get(uid).and_then(|user| user.quota) else { return true };
-        let used: ByteCount = self.buckets_of(uid).map(|(_, bucket)| bucket.size_actual()).sum();
-        used + quota_size(size) <= quota
-    }
-}
-
-impl Bucket {
-    fn usage(&self) -> ByteCount {
-        self.objects.values().map(Object::size).sum()
-    }
-
-    fn size_actual(&self) -> ByteCount {
-        self.objects.values().map(|object| quota_size(object.size())).sum()
-    }
-}
-
-impl Object {
-    fn size(&self) -> ByteCount {
-        ByteCount::from_bytes(self.body.len() as u64)
-    }
-}
-
 fn refused(code: &str, message: &str) -> StoreError {
     StoreError::refused(code, message)
 }
@@ -183,6 +98,7 @@ impl ObjectStore for MemoryStore {
             keys: user.keys.clone(),
             max_buckets: user.max_buckets,
             quota: None,
+            suspended: false,
             buckets: BTreeSet::new(),
         };
         state.access_keys.insert(user.keys.access_key.clone(), user.uid.clone());
@@ -195,7 +111,7 @@ impl ObjectStore for MemoryStore {
             uid: uid.clone(),
             display_name: user.display_name.clone(),
             access_keys: vec![user.keys.access_key.clone()],
-            suspended: false,
+            suspended: user.suspended,
             max_buckets: Some(user.max_buckets),
             quota: user.quota,
         }))
@@ -209,6 +125,15 @@ impl ObjectStore for MemoryStore {
         if let Some(user) = state.users.remove(uid) {
             state.access_keys.remove(&user.keys.access_key);
         }
+        Ok(())
+    }
+
+    async fn replace_keys(&self, uid: &S3Uid, keys: &S3Keys) -> Result<(), StoreError> {
+        self.state().replace_keys(uid, keys)
+    }
+
+    async fn set_suspended(&self, uid: &S3Uid, suspended: bool) -> Result<(), StoreError> {
+        self.state().user_mut(uid)?.suspended = suspended;
         Ok(())
     }
 
@@ -234,16 +159,16 @@ impl ObjectStore for MemoryStore {
         })
     }
 
-    async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
+    async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<Removal, StoreError> {
         let answer = self.s3(keys, bucket, "delete_bucket", |state, uid, _| {
             if !state.own_bucket(uid, bucket)?.objects.is_empty() {
                 return Err(refused("BucketNotEmpty", "The bucket is not empty"));
             }
             state.buckets.remove(bucket.as_str());
             state.user_mut(uid)?.buckets.remove(bucket.as_str());
-            Ok(((), 0, 0))
+            Ok((Removal::Removed, 0, 0))
         });
-        if let Err(StoreError::NotFound(_)) = answer { Ok(()) } else { answer }
+        if let Err(StoreError::NotFound(_)) = answer { Ok(Removal::Absent) } else { answer }
     }
 
     async fn bucket_usages(&self, uid: &S3Uid) -> Result<Vec<BucketUsage>, StoreError> {
@@ -294,6 +219,14 @@ impl ObjectStore for MemoryStore {
         })
     }
 
+    async fn object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Option<ObjectSummary>, StoreError> {
+        check_key(key)?;
+        self.s3(keys, bucket, "get_obj", |state, uid, _| {
+            let object = state.own_bucket(uid, bucket)?.objects.get(key);
+            Ok((object.map(|object| object.summary(key)), 0, 0))
+        })
+    }
+
     async fn delete_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<(), StoreError> {
         check_key(key)?;
         self.s3(keys, bucket, "delete_obj", |state, uid, _| {
@@ -305,22 +238,37 @@ impl ObjectStore for MemoryStore {
     async fn list_objects(&self, keys: &S3Keys, list: &ListObjects) -> Result<ObjectPage, StoreError> {
         self.s3(keys, &list.bucket, "list_bucket", |state, uid, _| {
             let bucket = state.own_bucket(uid, &list.bucket)?;
-            let max_keys = list.max_keys.min(PAGE_LEN_MAX) as usize;
-            let after = list.continuation.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-            let matching = bucket.objects.range::<str, _>((after, Bound::Unbounded));
-            let mut matching = matching.filter(|(key, _)| key.starts_with(&list.prefix));
-            let objects: Vec<ObjectSummary> = matching
-                .by_ref()
-                .take(max_keys)
-                .map(|(key, object)| ObjectSummary {
-                    key: key.clone(),
-                    size: object.size(),
-                    last_modified: object.last_modified,
-                })
-                .collect();
-            let last_key = objects.last().map(|object| object.key.clone());
-            let next = last_key.filter(|_| matching.next().is_some());
-            Ok((ObjectPage { objects, next }, 0, 0))
+            Ok((listing::objects(&bucket.objects, list), 0, 0))
+        })
+    }
+
+    async fn delete_objects(
+        &self,
+        keys: &S3Keys,
+        bucket: &BucketName,
+        objects: &[ObjectVersion],
+    ) -> Result<(), StoreError> {
+        self.s3(keys, bucket, "multi_object_delete", |state, uid, _| {
+            let bucket = state.own_bucket(uid, bucket)?;
+            for object in objects {
+                if object.version.as_deref().is_none_or(|version| version == listing::NO_VERSION) {
+                    bucket.objects.remove(&object.key);
+                }
+            }
+            Ok(((), 0, 0))
+        })
+    }
+
+    async fn list_object_versions(
+        &self,
+        keys: &S3Keys,
+        bucket: &BucketName,
+        continuation: Option<&str>,
+        max_keys: u32,
+    ) -> Result<VersionPage, StoreError> {
+        self.s3(keys, bucket, "list_bucket", |state, uid, _| {
+            let bucket = state.own_bucket(uid, bucket)?;
+            Ok((listing::versions(&bucket.objects, continuation, max_keys), 0, 0))
         })
     }
 

@@ -1,0 +1,124 @@
+//! Buckets whose owners used more of S3 than Purser does: versions, uploads in parts, policies.
+
+use std::collections::HashMap;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use model::BucketName;
+use object_store::{Removal, S3Keys, StoreError};
+use secrecy::ExposeSecret;
+
+use crate::fixture::{Account, ceph, ceph_config, refusal_code};
+
+/// S3 as the customer has it.
+fn s3_client(keys: &S3Keys) -> Client {
+    let credentials = Credentials::new(&keys.access_key, keys.secret_key.expose_secret(), None, None, "test");
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(ceph_config().s3_url)
+        .region(Region::new("us-east-1"))
+        .force_path_style(true)
+        .credentials_provider(credentials);
+    Client::from_conf(config.build())
+}
+
+async fn set_versioning(client: &Client, bucket: &BucketName, status: BucketVersioningStatus) {
+    let versioning = VersioningConfiguration::builder().status(status).build();
+    let call = client.put_bucket_versioning().bucket(bucket.as_str()).versioning_configuration(versioning);
+    call.send().await.unwrap();
+}
+
+/// A bucket with versions from before, during and after versioning, delete markers among them; and how many entries
+/// each key has.
+async fn versioned_bucket(account: &Account, client: &Client) -> (BucketName, HashMap<&'static str, usize>) {
+    let store = &account.store;
+    let bucket = account.create_bucket("versions").await;
+    account.put(&bucket, "old", 1).await.unwrap();
+    set_versioning(client, &bucket, BucketVersioningStatus::Enabled).await;
+    for key in ["old", "new", "new", "new", "dir/ä+ \u{1}"] {
+        account.put(&bucket, key, 5).await.unwrap();
+    }
+    for key in ["old", "new", "never"] {
+        store.delete_object(account.keys(), &bucket, key).await.unwrap();
+    }
+    account.put(&bucket, "new", 5).await.unwrap();
+    set_versioning(client, &bucket, BucketVersioningStatus::Suspended).await;
+    account.put(&bucket, "suspended", 5).await.unwrap();
+    store.delete_object(account.keys(), &bucket, "suspended").await.unwrap();
+    let entries = [("old", 3), ("new", 5), ("dir/ä+ \u{1}", 1), ("never", 1), ("suspended", 1)];
+    (bucket, entries.into())
+}
+
+#[tokio::test]
+async fn every_version_and_delete_marker_is_listed_and_deleted() {
+    let account = Account::create(&ceph()).await;
+    let (store, client) = (account.store.clone(), s3_client(account.keys()));
+    let (bucket, expected) = versioned_bucket(&account, &client).await;
+    let total: usize = expected.values().sum();
+    let whole = account.version_pages(&bucket, 1000).await.concat();
+    for max_keys in [1, 2, 3, 5, u32::try_from(total).unwrap(), 1000] {
+        let pages = account.version_pages(&bucket, max_keys).await;
+        assert!(pages.iter().all(|page| page.len() <= max_keys as usize), "{max_keys} a page: {pages:?}");
+        let mut entries = pages.concat();
+        assert!(entries.is_sorted_by_key(|entry| &entry.key), "{entries:?}");
+        assert!(entries.iter().all(|entry| entry.version.is_some() && whole.contains(entry)), "{entries:?}");
+        let counts = entries.chunk_by(|a, b| a.key == b.key).map(|entries| (entries[0].key.as_str(), entries.len()));
+        assert_eq!(counts.collect::<HashMap<_, _>>(), expected, "{max_keys} a page");
+        entries.sort_by_key(|entry| entry.version.clone());
+        entries.dedup();
+        assert_eq!(entries.len(), total, "{max_keys} a page");
+    }
+    assert_eq!(account.all_keys(&bucket, 1000).await, [["dir/ä+ \u{1}", "new"]]);
+    assert_eq!(refusal_code(store.delete_bucket(account.keys(), &bucket).await), "BucketNotEmpty");
+    assert_eq!(store.object(account.keys(), &bucket, "old").await.unwrap(), None);
+    assert_eq!(account.empty(&bucket, 5).await.iter().sum::<usize>(), total);
+    assert_eq!(store.bucket_usages(account.uid()).await.unwrap()[0].objects, 0);
+    assert_eq!(store.delete_bucket(account.keys(), &bucket).await, Ok(Removal::Removed));
+    account.remove().await;
+}
+
+#[tokio::test]
+async fn buckets_are_deleted_with_their_uncompleted_uploads() {
+    let account = Account::create(&ceph()).await;
+    let (store, client) = (account.store.clone(), s3_client(account.keys()));
+    let bucket = account.create_bucket("uploads").await;
+    for key in ["large", "large", "other/ä"] {
+        let upload = client.create_multipart_upload().bucket(bucket.as_str()).key(key).send().await.unwrap();
+        let part = client.upload_part().bucket(bucket.as_str()).key(key).part_number(1);
+        let part = part.upload_id(upload.upload_id.unwrap()).body(ByteStream::from(vec![b'x'; 100_000]));
+        part.customize().disable_payload_signing().send().await.unwrap();
+    }
+    assert_eq!(store.bucket_usages(account.uid()).await.unwrap()[0].usage.bytes(), 300_000);
+    assert_eq!(account.version_pages(&bucket, 1000).await, [[]]);
+    assert_eq!(store.delete_bucket(account.keys(), &bucket).await, Ok(Removal::Removed));
+    assert_eq!(store.bucket_usages(account.uid()).await.unwrap(), []);
+    // Nothing of them is left in a new bucket of the same name.
+    store.create_bucket(account.keys(), &bucket).await.unwrap();
+    let uploads = client.list_multipart_uploads().bucket(bucket.as_str()).send().await.unwrap();
+    assert!(uploads.uploads().is_empty());
+    account.remove().await;
+}
+
+#[tokio::test]
+async fn the_first_object_that_stays_is_the_error() {
+    let account = Account::create(&ceph()).await;
+    let (store, client) = (account.store.clone(), s3_client(account.keys()));
+    let bucket = account.create_bucket("policy").await;
+    let keys = ["a", "kept/1", "kept/2", "z"].map(str::to_owned);
+    account.put_all(&bucket, &keys).await;
+    let policy = format!(
+        r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Deny", "Principal": "*",
+            "Action": ["s3:DeleteObject", "s3:DeleteObjectVersion"], "Resource": "arn:aws:s3:::{bucket}/kept/*"}}]}}"#
+    );
+    client.put_bucket_policy().bucket(bucket.as_str()).policy(policy).send().await.unwrap();
+    let page = store.list_object_versions(account.keys(), &bucket, None, 1000).await.unwrap();
+    let refused = store.delete_objects(account.keys(), &bucket, &page.versions).await;
+    let expected = StoreError::Refused { code: "AccessDenied".into(), message: "Access denied".into() };
+    assert_eq!(refused, Err(expected));
+    assert_eq!(account.all_keys(&bucket, 1000).await, [["kept/1", "kept/2"]]);
+    client.delete_bucket_policy().bucket(bucket.as_str()).send().await.unwrap();
+    account.remove().await;
+}
