@@ -1,7 +1,7 @@
 //! Customers, as operators add them.
 
 use history::{Failure, Journal, Record};
-use messages::Subject;
+use messages::{CustomerChanged, EventData, Subject};
 use model::{Currency, CustomerId};
 use serde::Serialize;
 
@@ -59,12 +59,18 @@ pub async fn add(journal: &Journal, customer: &NewCustomer) -> Result<bool, Cust
     let now = step.now();
     let is_new = store::customers::upsert(step.connection(), customer, now).await?;
     step.record(Record {
-        event: if is_new { "customer.added" } else { "customer.changed" },
+        event: if is_new { "customer.added" } else { CustomerChanged::EVENT },
         subject: Subject::Customer(customer.id),
         customer_id: Some(customer.id),
         actor: "operator",
         description: format!("Customer {} {}", customer.id, if is_new { "added" } else { "changed" }),
-        data: customer,
+        data: &CustomerChanged {
+            id: customer.id,
+            email: customer.email.clone(),
+            country: customer.country.clone(),
+            currency: customer.currency,
+            billing_entity: customer.billing_entity.clone(),
+        },
         traceparent: None,
     })
     .await?;

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use history::{Failure, Journal, Record, Step};
-use messages::Subject;
+use messages::{EventData, PlanChanged, Subject};
 use model::{ByteCount, Currency, Location, Money, PlanId};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use crate::domain::plan::{Plan, PlanPrice};
+use crate::domain::term::Term;
 use crate::store;
 
 /// Why a plan file can't be imported; nothing of it is then.
@@ -54,6 +55,9 @@ struct PlanEntry {
     included_traffic_out_gb: u64,
     minimum_term: String,
     payment_period: String,
+    /// 1: reachable over FTPS; -1 (the default): not.
+    #[serde(default = "no_ftps")]
+    ftps: i8,
     prices: BTreeMap<Currency, PriceEntry>,
 }
 
@@ -64,6 +68,10 @@ struct PriceEntry {
     setup_fee: Decimal,
     traffic_overage_per_gb: Decimal,
     storage_overage_per_gb: Decimal,
+}
+
+const fn no_ftps() -> i8 {
+    -1
 }
 
 /// Imports a plan file: all of it or nothing. Running it again changes nothing.
@@ -101,7 +109,7 @@ async fn import_plan(step: &mut Step, mut plan: Plan, summary: &mut ImportSummar
             }
             plan.version = current.version + 1;
             summary.changed.push(plan.id);
-            ("plan.updated", "Plan configuration changed")
+            (PlanChanged::EVENT, "Plan configuration changed")
         }
     };
     let now = step.now();
@@ -112,7 +120,7 @@ async fn import_plan(step: &mut Step, mut plan: Plan, summary: &mut ImportSummar
         customer_id: None,
         actor: "operator",
         description: description.to_owned(),
-        data: &serde_json::json!({"plan_id": plan.id, "version": plan.version, "name": plan.name}),
+        data: &PlanChanged { plan_id: plan.id, version: plan.version, name: plan.name },
         traceparent: None,
     })
     .await
@@ -140,11 +148,18 @@ impl PlanEntry {
         if self.base_price.is_sign_negative() {
             return Err(invalid("base_price must not be negative".to_owned()));
         }
+        if self.ftps != no_ftps() {
+            return Err(invalid("ftps must be -1: there is no access over FTPS".to_owned()));
+        }
         let mut prices = BTreeMap::new();
         for (currency, entry) in self.prices {
             prices.insert(currency, entry.into_price(currency).map_err(invalid)?);
         }
         let term = |text: String| text.parse().map_err(|error| invalid(format!("{error}")));
+        let payment_period: Term = term(self.payment_period)?;
+        if payment_period.is_zero() {
+            return Err(invalid("payment_period must not be 0".to_owned()));
+        }
         Ok(Plan {
             id: PlanId(id),
             version: 1,
@@ -158,7 +173,8 @@ impl PlanEntry {
             included_traffic_in_bytes: ByteCount::from_gb(self.included_traffic_in_gb).to_i64(),
             included_traffic_out_bytes: ByteCount::from_gb(self.included_traffic_out_gb).to_i64(),
             minimum_term: term(self.minimum_term)?,
-            payment_period: term(self.payment_period)?,
+            payment_period,
+            ftps: false,
             prices,
         })
     }
@@ -244,6 +260,8 @@ mod tests {
                 "prices.EUR.price has more than EUR's 2 decimal places",
             ),
             ("setup_fee = \"0.00\"", "setup_fee = \"-1\"", "prices.EUR.setup_fee must not be negative"),
+            ("payment_period = \"1M\"", "payment_period = \"0M\"", "payment_period must not be 0"),
+            ("active = true", "active = true\nftps = 1", "ftps must be -1"),
             ("storage_type", "storrage_type", "unknown field `storrage_type`"),
             ("[plan.prices.EUR]", "[plan.prices.EURO]", "three letters of ISO 4217"),
         ] {

@@ -60,7 +60,10 @@ impl Journal {
         A: Action,
         H: DatabaseCommand<A>,
     {
-        let parameters: A = request.parameters()?;
+        let parameters: A = match request.parameters() {
+            Ok(parameters) => parameters,
+            Err(refusal) => return self.refuse_unreadable(request, &refusal).await.map(Some),
+        };
         let (key, fingerprint) = (request.key()?, request.fingerprint(&parameters));
         match self.seen(&key, &fingerprint).await? {
             Seen::Answered(reply) => return Ok(Some(reply)),
@@ -120,7 +123,10 @@ impl Journal {
         A: Action,
         H: OutsideCommand<A>,
     {
-        let parameters: A = request.parameters()?;
+        let parameters: A = match request.parameters() {
+            Ok(parameters) => parameters,
+            Err(refusal) => return self.refuse_unreadable(request, &refusal).await,
+        };
         let (key, fingerprint) = (request.key()?, request.fingerprint(&parameters));
         let (lease, plan) = match self.seen(&key, &fingerprint).await? {
             Seen::Answered(reply) => return Ok(reply),
@@ -238,9 +244,18 @@ impl Journal {
         Ok(reply)
     }
 
+    /// Saves the refusal of a command whose parameters can't be read, so that a caller who comes back later finds it.
+    async fn refuse_unreadable(&self, request: &Request, refusal: &Refusal) -> Result<Reply, Failure> {
+        let (key, fingerprint) = (request.key()?, request.raw_fingerprint());
+        match self.seen(&key, &fingerprint).await? {
+            Seen::Answered(reply) => Ok(reply),
+            Seen::New | Seen::Pending => self.save_refusal(&key, request, &fingerprint, refusal).await,
+        }
+    }
+
     fn refuse_if_late(&self, request: &Request) -> Result<(), Failure> {
         match request.deadline {
-            Some(deadline) if self.clock.now() > deadline => Err(Refusal::new(format!(
+            Some(deadline) if self.clock.now() > deadline => Err(Refusal::cancelled(format!(
                 "the command's deadline {} has passed; nothing was done",
                 deadline.to_rfc3339()
             ))

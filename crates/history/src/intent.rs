@@ -29,6 +29,11 @@ impl Lease {
         if Instant::now() < self.until { Ok(()) } else { Err(self.overtaken()) }
     }
 
+    /// Whether an earlier attempt of the same command may have got somewhere.
+    pub fn is_repeated(&self) -> bool {
+        self.attempt > 1
+    }
+
     pub(crate) fn overtaken(&self) -> Failure {
         Failure::Busy(format!("attempt {} at {} was overtaken", self.attempt, self.subject))
     }

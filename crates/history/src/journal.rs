@@ -24,6 +24,15 @@ pub enum Seen {
     Answered(Reply),
 }
 
+/// Seals replies that hold a secret, for a role that has such replies.
+pub trait ReplySealer: std::fmt::Debug + Send + Sync {
+    /// Seals the text of a command's reply.
+    fn seal(&self, key: &CommandKey, text: &str) -> Vec<u8>;
+
+    /// Opens what was sealed for the same command.
+    fn open(&self, key: &CommandKey, sealed: &[u8]) -> Result<String, Failure>;
+}
+
 /// A role's memory: its pool, its name, its clock. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Journal {
@@ -33,12 +42,24 @@ pub struct Journal {
     pub(crate) lease: TimeDelta,
     pub(crate) answers_kept: TimeDelta,
     pub(crate) committed: Arc<Notify>,
+    pub(crate) sealer: Option<Arc<dyn ReplySealer>>,
 }
 
 impl Journal {
     /// The journal of `role`, whose schema is the `search_path` of `pool`. An attempt holds an intent for `lease`.
     pub fn new(pool: PgPool, role: RoleName, clock: Arc<dyn Clock>, lease: TimeDelta) -> Self {
-        Self { pool, role, clock, lease, answers_kept: ANSWERS_KEPT, committed: Arc::new(Notify::new()) }
+        let committed = Arc::new(Notify::new());
+        Self { pool, role, clock, lease, answers_kept: ANSWERS_KEPT, committed, sealer: None }
+    }
+
+    /// The same journal, which can save replies that hold a secret.
+    #[must_use]
+    pub fn with_sealer(self, sealer: Arc<dyn ReplySealer>) -> Self {
+        Self { sealer: Some(sealer), ..self }
+    }
+
+    pub(crate) fn sealer(&self) -> Result<&dyn ReplySealer, Failure> {
+        self.sealer.as_deref().ok_or_else(|| Failure::Unavailable("this role seals no replies".to_owned()))
     }
 
     /// The role's pool, for reads outside a step.
@@ -59,7 +80,7 @@ impl Journal {
     /// What is known of this command. The same id with another action or other parameters is refused.
     pub async fn seen(&self, key: &CommandKey, fingerprint: &[u8]) -> Result<Seen, Failure> {
         let row = sqlx::query!(
-            "SELECT fingerprint, reply FROM answered_commands WHERE principal = $1 AND message_id = $2",
+            "SELECT fingerprint, reply, sealed_reply FROM answered_commands WHERE principal = $1 AND message_id = $2",
             key.principal,
             key.message_id
         )
@@ -72,7 +93,14 @@ impl Journal {
                 key.message_id
             ))
             .into()),
-            Some(row) => Ok(row.reply.map_or(Seen::Pending, |reply| Seen::Answered(Reply::from_json_text(reply)))),
+            Some(row) => match (row.reply, row.sealed_reply) {
+                (Some(reply), _) => Ok(Seen::Answered(Reply::from_json_text(reply))),
+                (None, Some(sealed)) => {
+                    let text = self.sealer()?.open(key, &sealed)?;
+                    Ok(Seen::Answered(Reply::from_json_text(text).secret()))
+                }
+                (None, None) => Ok(Seen::Pending),
+            },
         }
     }
 
@@ -102,7 +130,7 @@ impl Journal {
     /// Forgets answers whose time is over; returns how many.
     pub async fn forget_expired(&self) -> Result<u64, Failure> {
         let now = self.clock.now();
-        let done = sqlx::query!("DELETE FROM answered_commands WHERE expires_at < $1 AND reply IS NOT NULL", now)
+        let done = sqlx::query!("DELETE FROM answered_commands WHERE expires_at < $1 AND answered_at IS NOT NULL", now)
             .execute(&self.pool)
             .await?;
         Ok(done.rows_affected())

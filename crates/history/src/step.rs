@@ -85,12 +85,15 @@ impl Step {
             Keep::ForDays => Some(now + self.journal.answers_kept),
             Keep::ForEver => None,
         };
+        let sealed =
+            if reply.is_secret() { Some(self.journal.sealer()?.seal(key, reply.as_json_text())) } else { None };
         sqlx::query!(
-            "UPDATE answered_commands SET reply = $3, answered_at = $4, expires_at = $5
+            "UPDATE answered_commands SET reply = $3, sealed_reply = $4, answered_at = $5, expires_at = $6
              WHERE principal = $1 AND message_id = $2",
             key.principal,
             key.message_id,
-            reply.as_json_text(),
+            sealed.is_none().then(|| reply.as_json_text()),
+            sealed,
             now,
             expires_at
         )
@@ -105,7 +108,7 @@ impl Step {
         let done = sqlx::query!(
             "INSERT INTO waiting_callers (principal, message_id, reply_to, correlation_id, encoding)
              SELECT principal, message_id, $3, $4, $5 FROM answered_commands
-             WHERE principal = $1 AND message_id = $2 AND reply IS NULL FOR UPDATE
+             WHERE principal = $1 AND message_id = $2 AND answered_at IS NULL FOR UPDATE
              ON CONFLICT DO NOTHING",
             key.principal,
             key.message_id,

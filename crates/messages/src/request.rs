@@ -127,7 +127,7 @@ impl Request {
         self.digest(Value::Object(self.raw_parameters.clone()))
     }
 
-    /// serde_json's maps are sorted by key. What is absent counts nothing, so that a parameter that comes with a later
+    /// Maps are sorted by key here. What is absent counts nothing, so that a parameter that comes with a later
     /// version changes no fingerprint that was saved before.
     fn digest(&self, mut parameters: Value) -> Vec<u8> {
         if let Value::Object(map) = &mut parameters {

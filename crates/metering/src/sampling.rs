@@ -1,7 +1,7 @@
 //! One account's sample: what RGW says of its buckets and its traffic, read together and written together.
 
-use history::Failure;
-use model::{Location, S3Uid, Timestamp};
+use history::{Failure, Step};
+use model::{ByteCount, Location, S3Uid, Timestamp};
 use object_store::{BucketUsage, StoreError, UsageRecord};
 use sqlx::PgConnection;
 
@@ -37,12 +37,21 @@ pub(crate) async fn read(
     Ok(Sample { s3uid: s3uid.clone(), measured_at, buckets, records })
 }
 
+/// Reads an account from its store and writes its sample; one that is gone has nothing left to read.
+pub(crate) async fn read_again(metering: &Metering, step: &mut Step, s3uid: &S3Uid) -> Result<(), Failure> {
+    let Some(location) = store::accounts::location(step.connection(), s3uid).await? else { return Ok(()) };
+    let sample = read(metering, step.connection(), s3uid, &location).await?;
+    write(step.connection(), &sample).await
+}
+
 /// Writes a sample, unless a younger one is there.
 pub(crate) async fn write(connection: &mut PgConnection, sample: &Sample) -> Result<(), Failure> {
     let Sample { s3uid, measured_at, buckets, records } = sample;
     if store::usage::mark_measured(connection, s3uid, *measured_at).await? {
         store::usage::replace_buckets(connection, s3uid, buckets, *measured_at).await?;
         store::usage::replace_hours(connection, s3uid, records, *measured_at).await?;
+        let stored: ByteCount = buckets.iter().map(|bucket| bucket.usage).sum();
+        store::days::add(connection, s3uid, stored.to_i64(), *measured_at).await?;
     }
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! THE table: which message goes to which handler. Read it first.
 
-use messages::{CreateBucket, GetBucketsRmq, ProvisionAccount, ReleaseAccount};
+use messages::{
+    CreateBucket, DeleteBucket, DeleteFile, GetBucketsRmq, GetFiles, ProvisionAccount, PurgeAccount, ReleaseAccount,
+    ShowKey, StorageNewPassword,
+};
 use runtime::Routes;
 
 use crate::Provisioner;
@@ -8,8 +11,14 @@ use crate::Provisioner;
 pub(crate) fn routes() -> Routes<Provisioner> {
     Routes::default()
         .outside_command::<CreateBucket>()
+        .outside_command::<DeleteBucket>()
+        .outside_command::<DeleteFile>()
+        .outside_command::<StorageNewPassword>()
         .outside_command::<ProvisionAccount>()
         .outside_command::<ReleaseAccount>()
+        .database_command::<PurgeAccount>()
         .query::<GetBucketsRmq>()
+        .query::<GetFiles>()
+        .query::<ShowKey>()
         .query_as::<GetBucketsRmq>("get_user_info")
 }

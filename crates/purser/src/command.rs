@@ -1,5 +1,7 @@
 //! The command line.
 
+mod api_key;
+mod bearer;
 mod config;
 mod customer;
 mod duration;
@@ -52,6 +54,9 @@ enum Command {
     /// Tokens for the HTTP API
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// API keys, with which programs get tokens from the HTTP API
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyCommand),
     /// Pricing plans
     #[command(subcommand)]
     Plan(plan::PlanCommand),
@@ -75,6 +80,7 @@ impl Cli {
             Command::All => serve::run(config, &serve::ALL).await,
             Command::Migrate => migrate::run(&config).await,
             Command::Token(command) => command.run(&config).await,
+            Command::ApiKey(command) => command.run(&config).await,
             Command::Plan(command) => command.run(&config).await,
             Command::Customer(command) => command.run(&config).await,
             Command::Config(command) => command.run(&config, &self.config),

@@ -11,11 +11,12 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ::config::{File, FileFormat};
 use messages::RoleName;
+use rust_decimal::Decimal;
 use secrecy::SecretString;
 
 pub use locations::{LocationConfig, Locations, RgwConfig};
@@ -128,6 +129,8 @@ pub struct GatewayConfig {
     pub body_bytes_max: usize,
     /// How many requests of one customer are worked on at once; more are told to come back.
     pub requests_per_customer_max: usize,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 /// `[provisioner]`.
@@ -169,6 +172,8 @@ pub struct BillingConfig {
     pub order_deadline_seconds: u64,
     /// How many free accounts a customer may have.
     pub free_accounts_max: u32,
+    /// Percent of tax by the customer's country (ISO 3166-1, upper-case); none where a country isn't listed.
+    pub tax_percent: BTreeMap<String, Decimal>,
     /// How many messages it holds at once.
     pub prefetch: u16,
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bus::{Bus, ConsumerConfig, Handler, Message, Publisher, RetryPolicy};
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
-use history::{ExpiredIntent, Journal, Publish, PublishFailure, Relay};
+use history::{ExpiredIntent, Journal, Publish, PublishFailure, Relay, ReplySealer};
 use messages::{Envelope, RoleName};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -41,6 +41,12 @@ impl Role {
     /// A role on this connection, with at most `prefetch` messages of each of its queues in hand.
     pub fn new(name: RoleName, bus: Bus, journal: Journal, trusted: TrustedPublishers, prefetch: u16) -> Self {
         Self { name, bus, journal, trusted, prefetch }
+    }
+
+    /// The same role, which can save replies that hold a secret.
+    #[must_use]
+    pub fn with_sealer(self, sealer: Arc<dyn ReplySealer>) -> Self {
+        Self { journal: self.journal.with_sealer(sealer), ..self }
     }
 
     /// The role's journal.

@@ -1,4 +1,4 @@
-//! Calls over HTTP, as the clients of `s3.php` make them.
+//! Calls over HTTP, as the clients of the gateway make them.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub struct HttpReply {
 /// A client of one gateway with one token.
 #[derive(Clone)]
 pub struct HttpCaller {
-    url: String,
+    gateway_url: String,
     token: Option<String>,
     http: Client,
 }
@@ -38,7 +38,7 @@ pub struct HttpCaller {
 impl HttpCaller {
     /// A client of the gateway at `gateway_url`.
     pub fn new(gateway_url: &str, token: Option<&str>) -> Result<Self> {
-        Ok(Self { url: format!("{gateway_url}/s3.php"), token: token.map(str::to_owned), http: client()? })
+        Ok(Self { gateway_url: gateway_url.to_owned(), token: token.map(str::to_owned), http: client()? })
     }
 
     /// POSTs an action as an HTML form; lists and maps are written as PHP reads them (`a[]=1`, `a[k]=1`).
@@ -61,7 +61,12 @@ impl HttpCaller {
     ///
     /// `query` is empty or begins with `?`.
     pub fn request(&self, method: Method, query: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}{query}", self.url));
+        self.request_to(method, &format!("/s3.php{query}"))
+    }
+
+    /// The same to any path, such as `/storage/prices`.
+    pub fn request_to(&self, method: Method, path_and_query: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path_and_query}", self.gateway_url));
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

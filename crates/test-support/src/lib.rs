@@ -1,14 +1,16 @@
 //! Private RabbitMQ, PostgreSQL and radosgw for development and tests.
 //!
 //! [`services`] starts and stops them, [`broker`] and [`database`] give each test a corner of its own in them.
-//! [`deployment`] runs the binary `purser` in such a corner, [`amqp`] and [`http`] call it as its clients do, and
-//! [`proxy`] holds the store's answers back; [`world`] is all of that at once, for end-to-end tests.
+//! [`deployment`] runs the binary `purser` in such a corner, [`amqp`] and [`http`] call it as its clients do,
+//! [`php`] serves the drop-in `s3.php` in front of it, [`proxy`] holds the store's answers back; [`world`] is all of that
+//! at once, for end-to-end tests.
 
 pub mod amqp;
 pub mod broker;
 pub mod database;
 pub mod deployment;
 pub mod http;
+pub mod php;
 pub mod proxy;
 pub mod services;
 pub mod world;

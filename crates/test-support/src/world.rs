@@ -155,6 +155,17 @@ impl World {
         (status, body)
     }
 
+    /// Sends an HTTP form to any path of the gateway, without a token but those in the form.
+    ///
+    /// # Panics
+    ///
+    /// Where the gateway doesn't answer.
+    pub async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
+        let request = self.http_caller(None).request_to(reqwest::Method::POST, path).form(form);
+        let reply = HttpCaller::send(request).await.unwrap_or_else(|error| panic!("{path}: {error:#}"));
+        (reply.status, reply.body)
+    }
+
     /// A client of the gateway with any token, or none.
     ///
     /// # Panics

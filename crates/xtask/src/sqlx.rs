@@ -82,7 +82,7 @@ async fn describe(services: &Services, database: &str) -> Result<tempfile::TempD
 /// Every set of migrations as its role runs it, in the order in which `purser migrate` does.
 fn migrations() -> Result<Vec<String>> {
     let mut texts = vec![
-        read("crates/purser/migrations")?,
+        read_file("crates/purser/migrations/bootstrap.sql")?,
         format!("SET search_path = history;\n{}", read("crates/history/migrations/log")?),
     ];
     for role in ["provisioner", "metering", "billing"] {
@@ -90,7 +90,12 @@ fn migrations() -> Result<Vec<String>> {
         texts.push(format!("SET ROLE purser_{role};\nSET search_path = {role};\n{journal}\n{own}"));
     }
     texts.push(format!("SET ROLE purser_gateway;\nSET search_path = auth;\n{}", read("crates/gateway/migrations")?));
+    texts.push(read_file("crates/purser/migrations/views.sql")?);
     Ok(texts)
+}
+
+fn read_file(path: &str) -> Result<String> {
+    fs::read_to_string(workspace::root().join(path)).with_context(|| format!("reading {path}"))
 }
 
 /// All SQL files of a folder, by name.

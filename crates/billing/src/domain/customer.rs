@@ -7,4 +7,6 @@ use model::{Currency, CustomerId};
 pub(crate) struct Customer {
     pub(crate) id: CustomerId,
     pub(crate) currency: Currency,
+    /// ISO 3166-1, two letters, upper-case.
+    pub(crate) country: String,
 }

@@ -26,6 +26,11 @@ impl LocationBook {
         Self { default, names }
     }
 
+    /// The location that is meant where none is named.
+    pub(crate) fn default_location(&self) -> &Location {
+        &self.default
+    }
+
     /// The location that a caller means; the default where they name none.
     pub(crate) fn resolve(&self, name: Option<&str>) -> Result<Location, Refusal> {
         let Some(name) = name else { return Ok(self.default.clone()) };

@@ -1,6 +1,6 @@
 //! Orders: what is checked before anything is made, and what a caller reads in the end.
 
-use messages::{CreateAccount, CreateOrder, CreateOrderReply, Refusal, Reply};
+use messages::{CreateOrderReply, Refusal, RefusalKind, Reply, StorageCreated};
 use model::{BucketName, CustomerId, Location, OrderId, S3Uid, Timestamp};
 use uuid::Uuid;
 
@@ -24,9 +24,11 @@ pub(crate) struct Order {
     pub(crate) id: OrderId,
     pub(crate) customer_id: CustomerId,
     pub(crate) s3uid: S3Uid,
+    /// What `/storage` calls it.
+    pub(crate) name: String,
     pub(crate) location: Location,
     pub(crate) bucket_name: BucketName,
-    /// The name under which it was ordered: `create_order` or `create_account`.
+    /// The name under which it was ordered: `create_order`, `create_account` or `storage_create`.
     pub(crate) action: String,
     pub(crate) principal: String,
     pub(crate) message_id: Uuid,
@@ -43,7 +45,7 @@ pub(crate) fn check(
     free_accounts_max: u32,
 ) -> Result<(), Refusal> {
     if !plan.active {
-        return Err(Refusal::new(format!("S3 plan {} is not active", plan.id)));
+        return Err(Refusal::conflict(format!("S3 plan {} is not active", plan.id)));
     }
     if !plan.locations.contains(location) {
         let offered: Vec<&str> = plan.locations.iter().map(Location::as_str).collect();
@@ -57,13 +59,23 @@ pub(crate) fn check(
         return Err(Refusal::new(format!("S3 plan {} has no price in {}", plan.id, customer.currency)));
     };
     if price.price.amount().is_zero() && free_accounts >= i64::from(free_accounts_max) {
-        return Err(Refusal::new(format!("a customer may have {free_accounts_max} free S3 accounts at most")));
+        let message = format!("a customer may have {free_accounts_max} free S3 accounts at most");
+        return Err(Refusal::new(message).of_kind(RefusalKind::Forbidden));
     }
     Ok(())
 }
 
+/// A new account's short readable name, which can also be a bucket's.
+pub(crate) fn name_of(s3uid: &S3Uid) -> String {
+    format!("st-{}", &s3uid.as_str()[..12])
+}
+
 /// The reply when the account is usable; its first bucket may have failed.
 pub(crate) fn completed_reply(order: &Order, bucket_error: Option<&str>) -> Reply {
+    if order.action == "storage_create" {
+        // The package is there and costs money, whatever became of its bucket; the history tells that.
+        return Reply::success(&order.action, &StorageCreated { name: order.name.clone() });
+    }
     let Some(reason) = bucket_error else {
         return Reply::success(&order.action, &CreateOrderReply { s3uid: order.s3uid.clone() });
     };
@@ -79,24 +91,6 @@ pub(crate) fn completed_reply(order: &Order, bucket_error: Option<&str>) -> Repl
     Reply::refused(&order.action, &refusal)
 }
 
-/// The two names of an order, with the parameters that both share.
-pub(crate) trait OrderAction {
-    /// The parameters.
-    fn order(&self) -> &CreateOrder;
-}
-
-impl OrderAction for CreateOrder {
-    fn order(&self) -> &CreateOrder {
-        self
-    }
-}
-
-impl OrderAction for CreateAccount {
-    fn order(&self) -> &CreateOrder {
-        &self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use messages::find_action;
@@ -107,7 +101,7 @@ mod tests {
 
     #[test]
     fn an_order_is_checked_before_anything_is_made() {
-        let customer = Customer { id: CustomerId(7), currency: Currency::EUR };
+        let customer = Customer { id: CustomerId(7), currency: Currency::EUR, country: "NL".to_owned() };
         let mut free = plan(4, true, "NL", &["EUR"]);
         let price = free.prices.get_mut(&Currency::EUR).unwrap();
         price.price = model::Money::rounded(rust_decimal::Decimal::ZERO, Currency::EUR);
@@ -130,6 +124,7 @@ mod tests {
             id: OrderId(Uuid::nil()),
             customer_id: CustomerId(7),
             s3uid: "5f8e9d2a1b0c4e3f7a6b5c4d3e2f1a0b".parse().unwrap(),
+            name: "st-5f8e9d2a1b0c".to_owned(),
             location: "NL".parse().unwrap(),
             bucket_name: "abc".parse().unwrap(),
             action: "create_order".to_owned(),

@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) included_traffic_out_bytes: i64,
     pub(crate) minimum_term: Term,
     pub(crate) payment_period: Term,
+    /// Whether it is reachable over FTPS.
+    pub(crate) ftps: bool,
     pub(crate) prices: BTreeMap<Currency, PlanPrice>,
 }
 
@@ -94,6 +96,7 @@ pub(crate) mod tests {
             included_traffic_out_bytes: 0,
             minimum_term: "1M".parse().unwrap(),
             payment_period: "1M".parse().unwrap(),
+            ftps: false,
             prices: currencies.map(|currency| (currency, price(currency))).collect(),
         }
     }
@@ -103,7 +106,7 @@ pub(crate) mod tests {
         let plans = || {
             vec![plan(1, true, "NL", &["EUR", "USD"]), plan(2, false, "NL", &["EUR"]), plan(3, true, "US", &["USD"])]
         };
-        let customer = Customer { id: CustomerId(7), currency: Currency::EUR };
+        let customer = Customer { id: CustomerId(7), currency: Currency::EUR, country: "NL".to_owned() };
         let ids = |principal, wanted: &ListPlans, location: Option<&str>| {
             let location = location.map(|name| name.parse().unwrap());
             visible(plans(), principal, Some(&customer), wanted, location.as_ref())

@@ -8,7 +8,7 @@ use model::Timestamp;
 
 /// A text that is no term.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a term is a number from 1 to 999 and D, W, M or Y, for example 1M, not {0:?}")]
+#[error("a term is a number from 0 to 999 and D, W, M or Y, for example 1M, not {0:?}")]
 pub(crate) struct InvalidTerm(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,19 +22,29 @@ enum Unit {
 /// A length of time by the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Term {
-    count: u16,
+    count: u32,
     unit: Unit,
 }
 
 impl Term {
+    /// So many of this term, one after the other.
+    pub(crate) fn times(self, number: u32) -> Self {
+        Self { count: self.count.saturating_mul(number), ..self }
+    }
+
+    /// Whether it has no length.
+    pub(crate) fn is_zero(self) -> bool {
+        self.count == 0
+    }
+
     /// The moment one term after `start`. A month's end stays one: 31 January + 1M is the last day of February.
     pub(crate) fn after(self, start: Timestamp) -> Timestamp {
-        let count = u32::from(self.count);
+        let count = self.count;
         match self.unit {
             Unit::Day => start.checked_add_days(Days::new(u64::from(count))),
             Unit::Week => start.checked_add_days(Days::new(u64::from(count) * 7)),
             Unit::Month => start.checked_add_months(Months::new(count)),
-            Unit::Year => start.checked_add_months(Months::new(count * 12)),
+            Unit::Year => start.checked_add_months(Months::new(count.saturating_mul(12))),
         }
         .unwrap_or(Timestamp::MAX_UTC)
     }
@@ -54,7 +64,7 @@ impl FromStr for Term {
         };
         let digits = &text[..text.len() - 1];
         let count = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit())).ok_or_else(invalid)?;
-        if (1..=999).contains(&count) { Ok(Self { count, unit }) } else { Err(invalid()) }
+        if (0..=999).contains(&count) { Ok(Self { count, unit }) } else { Err(invalid()) }
     }
 }
 
@@ -91,14 +101,14 @@ mod tests {
 
     #[test]
     fn what_is_no_term_is_refused() {
-        for bad in ["", "M", "1", "0M", "-1M", "+1M", "1000D", "1.5M", "1H", "M1", "1 M", "1€"] {
+        for bad in ["", "M", "1", "-1M", "+1M", "1000D", "1.5M", "1H", "M1", "1 M", "1€"] {
             assert!(bad.parse::<Term>().is_err(), "{bad:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn a_term_is_written_as_it_is_read(count in 1u16..1000, unit in "[DWMY]") {
+        fn a_term_is_written_as_it_is_read(count in 0u32..1000, unit in "[DWMY]") {
             let text = format!("{count}{unit}");
             prop_assert_eq!(text.parse::<Term>().unwrap().to_string(), text.clone());
             prop_assert_eq!(text.to_lowercase().parse::<Term>().unwrap().to_string(), text);

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use history::{Failure, Step};
-use messages::{AccountProvisionFailed, Event};
+use messages::{AccountProvisionFailed, Event, Refusal};
 use runtime::Consume;
 
 use crate::domain::order::OrderState;
@@ -12,7 +12,9 @@ use crate::{Billing, deadlines, store};
 impl Consume<AccountProvisionFailed> for Billing {
     async fn consume(&self, step: &mut Step, _event: &Event, data: AccountProvisionFailed) -> Result<(), Failure> {
         match store::orders::lock(step.connection(), data.order_id).await? {
-            Some(order) if order.state == OrderState::Provisioning => deadlines::fail(step, &order, &data.reason).await,
+            Some(order) if order.state == OrderState::Provisioning => {
+                deadlines::fail(step, &order, &data.reason, Refusal::conflict).await
+            }
             _ => Ok(()),
         }
     }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use history::{Failure, Keep, Record, Step};
-use messages::{AccountProvisioned, CommandKey, Event, Subject};
+use messages::{AccountProvisioned, CommandKey, Event, EventData, ServiceStarted, Subject};
 use runtime::Consume;
 
 use crate::domain::order::{self, OrderState};
@@ -23,15 +23,18 @@ impl Consume<AccountProvisioned> for Billing {
         let period_end = store::services::payment_period(step.connection(), order.id).await?.after(now);
         let service_id = store::services::insert(step.connection(), order.id, now, period_end).await?;
         step.record(Record {
-            event: "service.started",
+            event: ServiceStarted::EVENT,
             subject: Subject::Account(order.s3uid.clone()),
             customer_id: Some(order.customer_id),
             actor: "billing",
             description: format!("Service {service_id} runs; its first period ends on {}", period_end.date_naive()),
-            data: &serde_json::json!({
-                "service_id": service_id, "order_id": order.id, "period_start": now, "period_end": period_end,
-                "bucket_error": data.bucket_error,
-            }),
+            data: &ServiceStarted {
+                service_id,
+                order_id: order.id,
+                period_start: now,
+                period_end,
+                bucket_error: data.bucket_error.clone(),
+            },
             traceparent: None,
         })
         .await?;

@@ -15,6 +15,6 @@ impl DatabaseCommand<CreateAccount> for Billing {
         request: &Request,
         parameters: &CreateAccount,
     ) -> Result<Decision, Failure> {
-        place(self, step, request, parameters).await
+        place(self, step, request, (&parameters.0).into()).await
     }
 }

@@ -2,52 +2,83 @@
 
 use async_trait::async_trait;
 use history::{DatabaseCommand, Decision, Failure, Record, Step};
-use messages::{CreateOrder, ProvisionAccount, Refusal, Request, Scope, Subject};
-use model::{ByteCount, OrderId, S3Uid};
+use messages::{CreateOrder, EventData, OrderPlaced, ProvisionAccount, Refusal, Request, Scope, Subject};
+use model::{BucketName, ByteCount, CustomerId, OrderId, PlanId, S3Uid};
 use uuid::Uuid;
 
-use crate::domain::order::{self, Order, OrderAction, OrderState};
+use crate::domain::order::{self, Order, OrderState};
 use crate::domain::plan::Plan;
 use crate::{Billing, store};
+
+/// What is ordered.
+pub(super) struct Wish<'a> {
+    pub(super) plan: PlanWish<'a>,
+    /// The package's own name where absent.
+    pub(super) bucket_name: Option<&'a BucketName>,
+    /// The default location where absent.
+    pub(super) location: Option<&'a str>,
+    /// The customer, for administrators.
+    pub(super) id: Option<CustomerId>,
+}
+
+/// How a plan is named.
+pub(super) enum PlanWish<'a> {
+    Id(PlanId),
+    Name(&'a str),
+}
+
+impl<'a> From<&'a CreateOrder> for Wish<'a> {
+    fn from(parameters: &'a CreateOrder) -> Self {
+        Self {
+            plan: PlanWish::Id(parameters.plan_id),
+            bucket_name: Some(&parameters.bucket_name),
+            location: parameters.location.as_deref(),
+            id: parameters.id,
+        }
+    }
+}
 
 #[async_trait]
 impl DatabaseCommand<CreateOrder> for Billing {
     async fn decide(&self, step: &mut Step, request: &Request, parameters: &CreateOrder) -> Result<Decision, Failure> {
-        place(self, step, request, parameters).await
+        place(self, step, request, parameters.into()).await
     }
 }
 
-/// Places an order under either of its two names.
+/// Places an order under any of its names.
 pub(super) async fn place(
     billing: &Billing,
     step: &mut Step,
     request: &Request,
-    action: &impl OrderAction,
+    wish: Wish<'_>,
 ) -> Result<Decision, Failure> {
-    let parameters = action.order();
-    let customer_id = Scope::of(request.principal, parameters.id)?
+    let customer_id = Scope::of(request.principal, wish.id)?
         .customer_id()
         .ok_or_else(|| Refusal::new("id required: an administrator orders for a customer"))?;
-    let location = billing.settings.locations.resolve(parameters.location.as_deref())?;
+    let location = billing.settings.locations.resolve(wish.location)?;
     let customer = store::customers::lock(step.connection(), customer_id)
         .await?
-        .ok_or_else(|| Refusal::new("customer not found"))?;
-    let plan = store::plans::newest(step.connection(), Some(parameters.plan_id))
-        .await?
-        .pop()
-        .ok_or_else(|| Refusal::new("S3 plan not found"))?;
+        .ok_or_else(|| Refusal::not_found("customer not found"))?;
+    let plan = wished_plan(step, &wish.plan).await?;
     let free_accounts = store::orders::free_accounts(step.connection(), customer_id).await?;
     order::check(&plan, &customer, &location, free_accounts, billing.settings.free_accounts_max)?;
 
     let key = request.key()?;
     let now = step.now();
     let deadline = now + billing.settings.order_deadline;
+    let s3uid = S3Uid::random();
+    let name = order::name_of(&s3uid);
+    let bucket_name = match wish.bucket_name {
+        Some(bucket_name) => bucket_name.clone(),
+        None => name.parse().map_err(|error| Failure::Unavailable(format!("package name {name}: {error}")))?,
+    };
     let order = Order {
         id: OrderId(Uuid::now_v7()),
         customer_id,
-        s3uid: S3Uid::random(),
+        s3uid,
+        name,
         location,
-        bucket_name: parameters.bucket_name.clone(),
+        bucket_name,
         action: request.action.clone(),
         principal: key.principal,
         message_id: key.message_id,
@@ -59,19 +90,35 @@ pub(super) async fn place(
     Ok(Decision::Later)
 }
 
+async fn wished_plan(step: &mut Step, wish: &PlanWish<'_>) -> Result<Plan, Failure> {
+    let plan = match wish {
+        PlanWish::Id(id) => store::plans::newest(step.connection(), Some(*id)).await?.pop(),
+        // Of two plans of one name the active one is meant.
+        PlanWish::Name(name) => {
+            let named = store::plans::newest(step.connection(), None).await?.into_iter();
+            named.filter(|plan| plan.name == *name).max_by_key(|plan| (plan.active, plan.id))
+        }
+    };
+    plan.ok_or_else(|| Refusal::not_found("S3 plan not found").into())
+}
+
 /// The order's history entry, and the command to the provisioner.
 async fn announce(step: &mut Step, request: &Request, order: &Order, plan: &Plan) -> Result<(), Failure> {
     let subject = Subject::Account(order.s3uid.clone());
     step.record(Record {
-        event: "order.placed",
+        event: OrderPlaced::EVENT,
         subject: subject.clone(),
         customer_id: Some(order.customer_id),
         actor: &request.principal.actor(),
         description: format!("Plan {} ordered in {}", plan.name, order.location),
-        data: &serde_json::json!({
-            "order_id": order.id, "s3uid": order.s3uid, "plan_id": plan.id, "plan_version": plan.version,
-            "location": order.location, "bucket_name": order.bucket_name,
-        }),
+        data: &OrderPlaced {
+            order_id: order.id,
+            s3uid: order.s3uid.clone(),
+            plan_id: plan.id,
+            plan_version: plan.version,
+            location: order.location.clone(),
+            bucket_name: order.bucket_name.clone(),
+        },
         traceparent: request.traceparent.as_deref(),
     })
     .await?;

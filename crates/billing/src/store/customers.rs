@@ -10,11 +10,12 @@ use crate::domain::customer::Customer;
 
 /// A customer.
 pub(crate) async fn find(executor: impl PgExecutor<'_>, id: CustomerId) -> Result<Option<Customer>, Failure> {
-    let row =
-        sqlx::query!("SELECT currency FROM billing.customers WHERE id = $1", id.0).fetch_optional(executor).await?;
+    let row = sqlx::query!("SELECT currency, country FROM billing.customers WHERE id = $1", id.0)
+        .fetch_optional(executor)
+        .await?;
     row.map(|row| {
         let currency = row.currency.parse().map_err(|error| broken("customer", &error))?;
-        Ok(Customer { id, currency })
+        Ok(Customer { id, currency, country: row.country })
     })
     .transpose()
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod customers;
 pub(crate) mod orders;
+pub(crate) mod packages;
 pub(crate) mod plans;
 pub(crate) mod services;
 

@@ -13,6 +13,7 @@ struct Row {
     id: Uuid,
     customer_id: i64,
     s3uid: String,
+    name: String,
     location: String,
     bucket_name: String,
     action: String,
@@ -30,6 +31,7 @@ impl TryFrom<Row> for Order {
             id: OrderId(row.id),
             customer_id: CustomerId(row.customer_id),
             s3uid: row.s3uid.parse().map_err(|error| broken("order", &error))?,
+            name: row.name,
             location: row.location.parse().map_err(|error| broken("order", &error))?,
             bucket_name: row.bucket_name.parse().map_err(|error| broken("order", &error))?,
             action: row.action,
@@ -55,9 +57,9 @@ pub(crate) async fn insert(
     now: Timestamp,
 ) -> Result<(), Failure> {
     sqlx::query!(
-        "INSERT INTO billing.orders (id, customer_id, plan_id, plan_version, currency, s3uid, location, bucket_name, action,
-             principal, message_id, state, deadline, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'provisioning', $12, $13)",
+        "INSERT INTO billing.orders (id, customer_id, plan_id, plan_version, currency, s3uid, location, bucket_name,
+             action, principal, message_id, state, deadline, created_at, name)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'provisioning', $12, $13, $14)",
         order.id.0,
         order.customer_id.0,
         plan.id.0,
@@ -70,7 +72,8 @@ pub(crate) async fn insert(
         order.principal,
         order.message_id,
         order.deadline,
-        now
+        now,
+        order.name
     )
     .execute(connection)
     .await?;
@@ -81,7 +84,7 @@ pub(crate) async fn insert(
 pub(crate) async fn lock(connection: &mut PgConnection, id: OrderId) -> Result<Option<Order>, Failure> {
     sqlx::query_as!(
         Row,
-        "SELECT id, customer_id, s3uid, location, bucket_name, action, principal, message_id, state, deadline
+        "SELECT id, customer_id, s3uid, name, location, bucket_name, action, principal, message_id, state, deadline
          FROM billing.orders WHERE id = $1 FOR UPDATE",
         id.0
     )
@@ -95,7 +98,7 @@ pub(crate) async fn lock(connection: &mut PgConnection, id: OrderId) -> Result<O
 pub(crate) async fn lock_overdue(connection: &mut PgConnection, now: Timestamp) -> Result<Option<Order>, Failure> {
     sqlx::query_as!(
         Row,
-        "SELECT id, customer_id, s3uid, location, bucket_name, action, principal, message_id, state, deadline
+        "SELECT id, customer_id, s3uid, name, location, bucket_name, action, principal, message_id, state, deadline
          FROM billing.orders WHERE state = 'provisioning' AND deadline < $1
          ORDER BY deadline LIMIT 1 FOR UPDATE SKIP LOCKED",
         now
@@ -132,7 +135,8 @@ pub(crate) async fn free_accounts(connection: &mut PgConnection, customer_id: Cu
         r#"SELECT count(*) AS "count!" FROM billing.orders o
            JOIN billing.plan_prices p ON p.plan_id = o.plan_id AND p.version = o.plan_version
                 AND p.currency = o.currency
-           WHERE o.customer_id = $1 AND o.state <> 'failed' AND p.price = 0"#,
+           WHERE o.customer_id = $1 AND o.state <> 'failed' AND p.price = 0
+               AND NOT EXISTS (SELECT FROM billing.services s WHERE s.order_id = o.id AND s.state = 'deleted')"#,
         customer_id.0
     )
     .fetch_one(connection)

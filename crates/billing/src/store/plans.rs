@@ -24,6 +24,7 @@ struct Row {
     included_traffic_out_bytes: i64,
     minimum_term: String,
     payment_period: String,
+    ftps: bool,
 }
 
 struct PriceRow {
@@ -54,6 +55,7 @@ impl TryFrom<Row> for Plan {
             included_traffic_out_bytes: row.included_traffic_out_bytes,
             minimum_term: row.minimum_term.parse().map_err(|error| broken("plan", &error))?,
             payment_period: row.payment_period.parse().map_err(|error| broken("plan", &error))?,
+            ftps: row.ftps,
             prices: BTreeMap::new(),
         })
     }
@@ -69,7 +71,7 @@ pub(crate) async fn newest(connection: &mut PgConnection, id: Option<PlanId>) ->
                   quota_bytes AS "quota_bytes!", included_storage_bytes AS "included_storage_bytes!",
                   included_traffic_in_bytes AS "included_traffic_in_bytes!",
                   included_traffic_out_bytes AS "included_traffic_out_bytes!", minimum_term AS "minimum_term!",
-                  payment_period AS "payment_period!"
+                  payment_period AS "payment_period!", ftps AS "ftps!"
            FROM billing.plans WHERE $1::bigint IS NULL OR plan_id = $1 ORDER BY plan_id"#,
         id
     )
@@ -112,8 +114,8 @@ pub(crate) async fn insert(connection: &mut PgConnection, plan: &Plan, now: Time
     sqlx::query!(
         "INSERT INTO billing.plan_versions (plan_id, version, name, active, storage_type, locations, base_price,
              quota_bytes, included_storage_bytes, included_traffic_in_bytes, included_traffic_out_bytes, minimum_term,
-             payment_period, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             payment_period, ftps, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         plan.id.0,
         plan.version,
         plan.name,
@@ -127,6 +129,7 @@ pub(crate) async fn insert(connection: &mut PgConnection, plan: &Plan, now: Time
         plan.included_traffic_out_bytes,
         plan.minimum_term.to_string(),
         plan.payment_period.to_string(),
+        plan.ftps,
         now
     )
     .execute(&mut *connection)

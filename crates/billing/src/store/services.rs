@@ -1,11 +1,68 @@
 //! `billing.services`.
 
 use history::Failure;
-use model::{OrderId, S3Uid, ServiceId, Timestamp};
+use messages::{CommandKey, Scope};
+use model::{CustomerId, OrderId, S3Uid, ServiceId, Timestamp};
 use sqlx::PgConnection;
 
 use super::broken;
+use crate::domain::service::{Cancellation, Service, ServiceChange, ServiceState};
 use crate::domain::term::Term;
+
+/// How a caller names a service.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Named<'a> {
+    /// By its account.
+    S3Uid(&'a str),
+    /// By its own name.
+    Name(&'a str),
+    /// Not at all: the only one is meant.
+    Only,
+}
+
+impl<'a> Named<'a> {
+    /// By its account, where the caller names one.
+    pub(crate) fn by_s3uid(s3uid: Option<&'a str>) -> Self {
+        s3uid.map_or(Self::Only, Self::S3Uid)
+    }
+}
+
+struct Row {
+    id: i64,
+    s3uid: String,
+    customer_id: i64,
+    state: String,
+    created_at: Timestamp,
+    period_number: i32,
+    period_end: Timestamp,
+    payment_period: String,
+    minimum_term: String,
+    cancelled_at: Option<Timestamp>,
+    termination_at: Option<Timestamp>,
+    terminated_at: Option<Timestamp>,
+}
+
+impl TryFrom<Row> for Service {
+    type Error = Failure;
+
+    fn try_from(row: Row) -> Result<Self, Failure> {
+        let cancellation = row.cancelled_at.zip(row.termination_at);
+        Ok(Self {
+            id: ServiceId(row.id),
+            s3uid: row.s3uid.parse().map_err(|error| broken("service", &error))?,
+            customer_id: CustomerId(row.customer_id),
+            state: ServiceState::from_name(&row.state).ok_or_else(|| broken("service state", &row.state))?,
+            started_at: row.created_at,
+            period_number: u32::try_from(row.period_number).map_err(|error| broken("service", &error))?,
+            period_end: row.period_end,
+            payment_period: row.payment_period.parse().map_err(|error| broken("plan", &error))?,
+            minimum_term: row.minimum_term.parse().map_err(|error| broken("plan", &error))?,
+            cancellation: cancellation
+                .map(|(cancelled_at, termination_at)| Cancellation { cancelled_at, termination_at }),
+            terminated_at: row.terminated_at,
+        })
+    }
+}
 
 /// The payment period that an order was sold with.
 pub(crate) async fn payment_period(connection: &mut PgConnection, order_id: OrderId) -> Result<Term, Failure> {
@@ -39,6 +96,178 @@ pub(crate) async fn insert(
     .fetch_one(connection)
     .await?;
     Ok(ServiceId(id))
+}
+
+/// The services in `scope` that are meant, locked until the step ends; two at most. Those that are over are not among
+/// them.
+pub(crate) async fn lock(
+    connection: &mut PgConnection,
+    scope: Scope,
+    named: Named<'_>,
+) -> Result<Vec<Service>, Failure> {
+    let (s3uid, name) = match named {
+        Named::S3Uid(s3uid) => (Some(s3uid), None),
+        Named::Name(name) => (None, Some(name)),
+        Named::Only => (None, None),
+    };
+    sqlx::query_as!(
+        Row,
+        "SELECT s.id, s.s3uid, s.customer_id, s.state, s.created_at, s.period_number, s.period_end, v.payment_period,
+                v.minimum_term, s.cancelled_at, s.termination_at, s.terminated_at
+         FROM billing.services s
+         JOIN billing.orders o ON o.id = s.order_id
+         JOIN billing.plan_versions v ON v.plan_id = s.plan_id AND v.version = s.plan_version
+         WHERE s.state <> 'deleted' AND ($1::bigint IS NULL OR s.customer_id = $1)
+             AND ($2::text IS NULL OR s.s3uid = $2) AND ($3::text IS NULL OR o.name = $3)
+         ORDER BY s.id LIMIT 2 FOR UPDATE OF s",
+        scope.customer_id().map(|id| id.0),
+        s3uid,
+        name
+    )
+    .fetch_all(connection)
+    .await?
+    .into_iter()
+    .map(Service::try_from)
+    .collect()
+}
+
+/// One service whose cancellation takes effect, locked; those that others hold are passed over.
+pub(crate) async fn lock_due_termination(
+    connection: &mut PgConnection,
+    now: Timestamp,
+) -> Result<Option<Service>, Failure> {
+    sqlx::query_as!(
+        Row,
+        "SELECT s.id, s.s3uid, s.customer_id, s.state, s.created_at, s.period_number, s.period_end, v.payment_period,
+                v.minimum_term, s.cancelled_at, s.termination_at, s.terminated_at
+         FROM billing.services s
+         JOIN billing.plan_versions v ON v.plan_id = s.plan_id AND v.version = s.plan_version
+         WHERE s.termination_at <= $1 AND s.terminated_at IS NULL
+         ORDER BY s.termination_at LIMIT 1 FOR UPDATE OF s SKIP LOCKED",
+        now
+    )
+    .fetch_optional(connection)
+    .await?
+    .map(Service::try_from)
+    .transpose()
+}
+
+/// One service whose period is over, locked; those that end, and those that others hold, are passed over.
+pub(crate) async fn lock_due_renewal(
+    connection: &mut PgConnection,
+    now: Timestamp,
+) -> Result<Option<Service>, Failure> {
+    sqlx::query_as!(
+        Row,
+        "SELECT s.id, s.s3uid, s.customer_id, s.state, s.created_at, s.period_number, s.period_end, v.payment_period,
+                v.minimum_term, s.cancelled_at, s.termination_at, s.terminated_at
+         FROM billing.services s
+         JOIN billing.plan_versions v ON v.plan_id = s.plan_id AND v.version = s.plan_version
+         WHERE s.period_end <= $1 AND s.terminated_at IS NULL
+             AND (s.termination_at IS NULL OR s.termination_at > $1)
+         ORDER BY s.period_end LIMIT 1 FOR UPDATE OF s SKIP LOCKED",
+        now
+    )
+    .fetch_optional(connection)
+    .await?
+    .map(Service::try_from)
+    .transpose()
+}
+
+/// Begins the next period.
+pub(crate) async fn renew(
+    connection: &mut PgConnection,
+    service: &Service,
+    period_end: Timestamp,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "UPDATE billing.services SET period_number = period_number + 1, period_start = period_end, period_end = $2
+         WHERE id = $1",
+        service.id.0,
+        period_end
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes a service's state with the cancellation that stands, or with none.
+pub(crate) async fn set_cancellation(
+    connection: &mut PgConnection,
+    service: &Service,
+    state: ServiceState,
+    cancellation: Option<Cancellation>,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "UPDATE billing.services SET state = $2, cancelled_at = $3, termination_at = $4 WHERE id = $1",
+        service.id.0,
+        state.as_str(),
+        cancellation.map(|cancellation| cancellation.cancelled_at),
+        cancellation.map(|cancellation| cancellation.termination_at)
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes that a service is over for good, and whom to answer when its account is gone.
+pub(crate) async fn terminate(
+    connection: &mut PgConnection,
+    service: &Service,
+    state: ServiceState,
+    requested_by: Option<&CommandKey>,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "UPDATE billing.services SET state = $5, cancelled_at = coalesce(cancelled_at, $2),
+             termination_at = least(termination_at, $2), terminated_at = $2, deleted_by_principal = $3,
+             deleted_by_message_id = $4
+         WHERE id = $1",
+        service.id.0,
+        now,
+        requested_by.map(|key| key.principal.as_str()),
+        requested_by.map(|key| key.message_id),
+        state.as_str()
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A service that is over: its id, when it ended, and whom to answer. `None`: it was ended before.
+pub(crate) struct Ended {
+    pub(crate) id: ServiceId,
+    pub(crate) customer_id: CustomerId,
+    pub(crate) terminated_at: Timestamp,
+    pub(crate) requested_by: Option<CommandKey>,
+}
+
+/// Ends the service of an account that is gone.
+pub(crate) async fn end(
+    connection: &mut PgConnection,
+    s3uid: &S3Uid,
+    now: Timestamp,
+) -> Result<Option<Ended>, Failure> {
+    let ending = ServiceState::Deleting;
+    let row = sqlx::query!(
+        r#"UPDATE billing.services SET state = $4, ended_at = $2 WHERE s3uid = $1 AND state = $3
+           RETURNING id, customer_id, terminated_at AS "terminated_at!", deleted_by_principal, deleted_by_message_id"#,
+        s3uid.as_str(),
+        now,
+        ending.as_str(),
+        ending.after(ServiceChange::End).unwrap_or(ending).as_str()
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| Ended {
+        id: ServiceId(row.id),
+        customer_id: CustomerId(row.customer_id),
+        terminated_at: row.terminated_at,
+        requested_by: row
+            .deleted_by_principal
+            .zip(row.deleted_by_message_id)
+            .map(|(principal, message_id)| CommandKey { principal, message_id }),
+    }))
 }
 
 /// Whether this customer has, or had, this account. `None`: any customer.

@@ -1,6 +1,7 @@
 //! The accounts that there are to read (`shared.accounts`).
 
 use history::Failure;
+use messages::Scope;
 use model::{Location, S3Uid, Timestamp};
 use sqlx::{PgConnection, PgPool};
 
@@ -22,13 +23,38 @@ pub(crate) async fn active(pool: &PgPool) -> Result<Vec<Account>, Failure> {
     .fetch_all(pool)
     .await?
     .into_iter()
-    .map(|row| {
-        Ok(Account {
-            s3uid: row.s3uid.parse().map_err(|error| broken(&error))?,
-            location: row.location.parse().map_err(|error| broken(&error))?,
-        })
-    })
+    .map(|row| account(&row.s3uid, &row.location))
     .collect()
+}
+
+/// The active accounts in `scope`, the one called `s3uid` where that is given.
+pub(crate) async fn in_scope(
+    connection: &mut PgConnection,
+    scope: Scope,
+    s3uid: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Account>, Failure> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    sqlx::query!(
+        r#"SELECT s3uid AS "s3uid!", location AS "location!" FROM shared.accounts
+           WHERE state = 'active' AND ($1::bigint IS NULL OR customer_id = $1) AND ($2::text IS NULL OR s3uid = $2)
+           ORDER BY s3uid LIMIT $3"#,
+        scope.customer_id().map(|id| id.0),
+        s3uid,
+        limit
+    )
+    .fetch_all(connection)
+    .await?
+    .into_iter()
+    .map(|row| account(&row.s3uid, &row.location))
+    .collect()
+}
+
+fn account(s3uid: &str, location: &str) -> Result<Account, Failure> {
+    Ok(Account {
+        s3uid: s3uid.parse().map_err(|error| broken(&error))?,
+        location: location.parse().map_err(|error| broken(&error))?,
+    })
 }
 
 /// Where an active account is.

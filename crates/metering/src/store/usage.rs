@@ -103,7 +103,8 @@ pub(crate) async fn replace_hours(
 pub(crate) async fn forget(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<(), Failure> {
     sqlx::query!(
         "WITH buckets AS (DELETE FROM metering.bucket_usage WHERE s3uid = $1),
-              records AS (DELETE FROM metering.usage_records WHERE s3uid = $1)
+              records AS (DELETE FROM metering.usage_records WHERE s3uid = $1),
+              days AS (DELETE FROM metering.storage_days WHERE s3uid = $1)
          DELETE FROM metering.measured_accounts WHERE s3uid = $1",
         s3uid.as_str()
     )

@@ -2,4 +2,5 @@
 
 pub(crate) mod account;
 pub(crate) mod answers;
+pub(crate) mod files;
 pub(crate) mod sealing;

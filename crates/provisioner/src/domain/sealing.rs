@@ -6,6 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use history::{Failure, ReplySealer};
+use messages::CommandKey;
 use model::S3Uid;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -84,22 +86,46 @@ impl SealingKey {
 
     /// Seals an account's secret key.
     pub(crate) fn seal(&self, s3uid: &S3Uid, secret: &SecretString) -> Sealed {
+        self.seal_for(s3uid.as_str(), secret.expose_secret())
+    }
+
+    fn seal_for(&self, whom: &str, text: &str) -> Sealed {
         let nonce: [u8; NONCE_BYTES] = rand::random();
-        let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: s3uid.as_str().as_bytes() };
-        let ciphertext = self.cipher.encrypt(&XNonce::from(nonce), payload).expect("memory holds a 40-byte secret");
+        let payload = Payload { msg: text.as_bytes(), aad: whom.as_bytes() };
+        let ciphertext = self.cipher.encrypt(&XNonce::from(nonce), payload).expect("memory holds a short text");
         Sealed([&self.id[..], &nonce[..], &ciphertext[..]].concat())
     }
 
     /// Opens what was sealed for the same account.
     pub(crate) fn open(&self, s3uid: &S3Uid, sealed: &Sealed) -> Result<SecretString, SealingError> {
+        self.open_for(s3uid.as_str(), sealed).map(SecretString::from)
+    }
+
+    fn open_for(&self, whom: &str, sealed: &Sealed) -> Result<String, SealingError> {
         let (id, rest) = sealed.0.split_at_checked(KEY_ID_BYTES).ok_or(SealingError::Damaged)?;
         if id != self.id {
             return Err(SealingError::OtherKey { sealed_with: hex::encode(id), at_hand: hex::encode(self.id) });
         }
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealingError::Damaged)?;
-        let payload = Payload { msg: ciphertext, aad: s3uid.as_str().as_bytes() };
+        let payload = Payload { msg: ciphertext, aad: whom.as_bytes() };
         let plain = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| SealingError::Damaged)?;
-        String::from_utf8(plain).map(SecretString::from).map_err(|_| SealingError::Damaged)
+        String::from_utf8(plain).map_err(|_| SealingError::Damaged)
+    }
+}
+
+/// What a sealed reply belongs to: the command that it answers.
+fn owner_of_reply(key: &CommandKey) -> String {
+    format!("reply/{}/{}", key.principal, key.message_id)
+}
+
+impl ReplySealer for SealingKey {
+    fn seal(&self, key: &CommandKey, text: &str) -> Vec<u8> {
+        self.seal_for(&owner_of_reply(key), text).0
+    }
+
+    fn open(&self, key: &CommandKey, sealed: &[u8]) -> Result<String, Failure> {
+        self.open_for(&owner_of_reply(key), &Sealed(sealed.to_vec()))
+            .map_err(|error| Failure::Unavailable(format!("the reply to {}: {error}", key.message_id)))
     }
 }
 
@@ -119,6 +145,14 @@ mod tests {
         assert!(matches!(key(2).open(&s3uid, &sealed), Err(SealingError::OtherKey { .. })));
         assert_eq!(key(1).open(&S3Uid::random(), &sealed).unwrap_err(), SealingError::Damaged);
         assert_ne!(sealed, key(1).seal(&s3uid, &secret), "each seal has its own nonce");
+    }
+
+    #[test]
+    fn a_sealed_reply_belongs_to_its_command() {
+        let command = |principal: &str| CommandKey { principal: principal.to_owned(), message_id: uuid::Uuid::nil() };
+        let sealed = ReplySealer::seal(&key(1), &command("customer:1"), "{}");
+        assert_eq!(ReplySealer::open(&key(1), &command("customer:1"), &sealed).unwrap(), "{}");
+        ReplySealer::open(&key(1), &command("customer:2"), &sealed).unwrap_err();
     }
 
     #[test]

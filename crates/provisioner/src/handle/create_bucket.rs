@@ -6,7 +6,7 @@ use messages::{BucketStatusReply, CreateBucket, Reply, Request, Subject};
 use model::BucketName;
 use serde::{Deserialize, Serialize};
 
-use super::{requested_account, write_bucket};
+use super::{account_to_change, write_bucket};
 use crate::Provisioner;
 use crate::domain::account::Account;
 use crate::domain::answers::store_failure;
@@ -30,8 +30,7 @@ impl OutsideCommand<CreateBucket> for Provisioner {
         request: &Request,
         parameters: &CreateBucket,
     ) -> Result<(Subject, Plan), Failure> {
-        let account =
-            requested_account(&mut *step.connection(), request, parameters.s3uid.as_deref(), parameters.id).await?;
+        let account = account_to_change(step, request, parameters.s3uid.as_deref(), parameters.id).await?;
         Ok((Subject::Account(account.s3uid.clone()), Plan { account, bucket_name: parameters.bucket_name.clone() }))
     }
 

@@ -1,9 +1,15 @@
 //! One file per message: load, plan, perform, conclude.
 
 mod create_bucket;
+mod delete_bucket;
+mod delete_file;
 mod get_buckets_rmq;
+mod get_files;
 mod provision_account;
+mod purge_account;
 mod release_account;
+mod show_key;
+mod storage_newpassword;
 
 use history::{Failure, Record, Step};
 use messages::{BucketCreated, EventData, Refusal, Request, Scope, Subject};
@@ -22,12 +28,28 @@ async fn requested_account(
     s3uid: Option<&str>,
     id: Option<CustomerId>,
 ) -> Result<Account, Failure> {
-    let scope = Scope::of(request.principal, id)?;
-    if s3uid.is_none() && scope == Scope::Anyone {
-        return Err(Refusal::new("s3uid required").into());
-    }
+    let scope = scope(request, s3uid, id)?;
     let found = store::accounts::find(executor, scope, s3uid).await?;
     Ok(account::pick(s3uid.is_some(), found)?)
+}
+
+/// The same for a command, in the transaction that takes the account's slot: its deletion can't begin meanwhile.
+async fn account_to_change(
+    step: &mut Step,
+    request: &Request,
+    s3uid: Option<&str>,
+    id: Option<CustomerId>,
+) -> Result<Account, Failure> {
+    let scope = scope(request, s3uid, id)?;
+    let found = store::accounts::share(step.connection(), scope, s3uid).await?;
+    Ok(account::pick(s3uid.is_some(), found)?)
+}
+
+fn scope(request: &Request, s3uid: Option<&str>, id: Option<CustomerId>) -> Result<Scope, Refusal> {
+    match Scope::of(request.principal, id)? {
+        Scope::Anyone if s3uid.is_none() => Err(Refusal::new("s3uid required")),
+        scope => Ok(scope),
+    }
 }
 
 /// Writes down a bucket that RGW has made: its row, its history entry, its event.
@@ -53,12 +75,12 @@ async fn write_bucket(
 
 impl Provisioner {
     /// The store that the account lives in.
-    fn location(&self, account: &Account) -> Result<&LocationStore, Failure> {
+    pub(crate) fn location(&self, account: &Account) -> Result<&LocationStore, Failure> {
         self.locations.get(&account.location).map_err(|error| Failure::Unavailable(error.to_string()))
     }
 
     /// The account's key pair, opened.
-    fn keys(&self, account: &Account) -> Result<S3Keys, Failure> {
+    pub(crate) fn keys(&self, account: &Account) -> Result<S3Keys, Failure> {
         let secret_key = self
             .sealing_key
             .open(&account.s3uid, &account.sealed_secret_key)

@@ -3,7 +3,7 @@
 use history::Failure;
 use messages::Scope;
 use model::{CustomerId, OrderId, S3Uid, Timestamp};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use crate::domain::account::Account;
 use crate::domain::sealing::Sealed;
@@ -55,6 +55,111 @@ pub(crate) async fn find(
     .into_iter()
     .map(Account::try_from)
     .collect()
+}
+
+/// The same, so that their deletion can't begin until the step ends.
+pub(crate) async fn share(
+    connection: &mut PgConnection,
+    scope: Scope,
+    s3uid: Option<&str>,
+) -> Result<Vec<Account>, Failure> {
+    sqlx::query_as!(
+        Row,
+        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts a
+         WHERE state = 'active' AND ($1::bigint IS NULL OR customer_id = $1) AND ($2::text IS NULL OR s3uid = $2)
+             AND EXISTS (SELECT FROM shared.services s WHERE s.s3uid = a.s3uid)
+         LIMIT 2 FOR SHARE",
+        scope.customer_id().map(|id| id.0),
+        s3uid
+    )
+    .fetch_all(connection)
+    .await?
+    .into_iter()
+    .map(Account::try_from)
+    .collect()
+}
+
+/// The account whose service has this name, so that its deletion can't begin until the step ends.
+pub(crate) async fn lock_by_name(
+    connection: &mut PgConnection,
+    scope: Scope,
+    name: &str,
+) -> Result<Option<Account>, Failure> {
+    sqlx::query_as!(
+        Row,
+        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts a
+         WHERE state = 'active' AND ($1::bigint IS NULL OR customer_id = $1)
+             AND s3uid = (SELECT s.s3uid FROM shared.service_details s WHERE s.name = $2)
+         FOR SHARE",
+        scope.customer_id().map(|id| id.0),
+        name
+    )
+    .fetch_optional(connection)
+    .await?
+    .map(Account::try_from)
+    .transpose()
+}
+
+/// Writes an account's new secret key.
+pub(crate) async fn set_secret_key(
+    connection: &mut PgConnection,
+    s3uid: &S3Uid,
+    sealed: &Sealed,
+) -> Result<(), Failure> {
+    sqlx::query!("UPDATE provisioner.accounts SET sealed_secret_key = $2 WHERE s3uid = $1", s3uid.as_str(), sealed.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Takes an active account from its customer: it is being deleted, with keys that are ours alone. False: it isn't
+/// active (any more).
+pub(crate) async fn begin_deletion(
+    connection: &mut PgConnection,
+    s3uid: &S3Uid,
+    access_key: &str,
+    sealed: &Sealed,
+) -> Result<bool, Failure> {
+    let done = sqlx::query!(
+        "UPDATE provisioner.accounts SET state = 'deleting', access_key = $2, sealed_secret_key = $3
+         WHERE s3uid = $1 AND state = 'active'",
+        s3uid.as_str(),
+        access_key,
+        sealed.0
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// An account that is being deleted.
+pub(crate) async fn deleting(pool: &PgPool, s3uid: &S3Uid) -> Result<Option<Account>, Failure> {
+    sqlx::query_as!(
+        Row,
+        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts
+         WHERE state = 'deleting' AND s3uid = $1",
+        s3uid.as_str()
+    )
+    .fetch_optional(pool)
+    .await?
+    .map(Account::try_from)
+    .transpose()
+}
+
+/// Writes that an account is gone, and forgets its keys.
+pub(crate) async fn conclude_deletion(
+    connection: &mut PgConnection,
+    s3uid: &S3Uid,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "UPDATE provisioner.accounts SET state = 'deleted', deleted_at = $2, sealed_secret_key = '' WHERE s3uid = $1",
+        s3uid.as_str(),
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// The account that was made for an order, whatever became of the order.

@@ -2,4 +2,5 @@
 
 pub(crate) mod accounts;
 pub(crate) mod buckets;
+pub(crate) mod purges;
 pub(crate) mod usage;

@@ -19,17 +19,19 @@ pub(crate) struct Totals {
 }
 
 /// The account's buckets by name: those that metering found, and those that Purser made since. One that Purser made
-/// and metering no longer finds was deleted over S3.
+/// and metering no longer finds was deleted over S3; one that Purser has deleted since metering looked is gone.
 pub(crate) async fn buckets(pool: &PgPool, s3uid: &S3Uid) -> Result<Vec<Bucket>, Failure> {
     Ok(sqlx::query_as!(
         Bucket,
         r#"SELECT coalesce(b.name, u.bucket_name) AS "name!", coalesce(u.usage_bytes, 0) AS "usage_bytes!",
                   coalesce(u.objects, 0) AS "objects!"
-           FROM (SELECT name, created_at FROM provisioner.buckets WHERE s3uid = $1) b
+           FROM (SELECT name, created_at, deleted_at FROM provisioner.buckets WHERE s3uid = $1) b
            FULL JOIN (SELECT bucket_name, usage_bytes, objects FROM shared.bucket_usage WHERE s3uid = $1) u
              ON u.bucket_name = b.name
-           WHERE u.bucket_name IS NOT NULL OR b.created_at >= coalesce(
-               (SELECT measured_at FROM shared.measured_accounts WHERE s3uid = $1), '-infinity')
+           LEFT JOIN shared.measured_accounts m ON m.s3uid = $1
+           WHERE CASE WHEN u.bucket_name IS NULL
+                      THEN b.deleted_at IS NULL AND b.created_at >= coalesce(m.measured_at, '-infinity')
+                      ELSE b.deleted_at IS NULL OR b.deleted_at < m.measured_at END
            ORDER BY 1"#,
         s3uid.as_str()
     )

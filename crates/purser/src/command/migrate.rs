@@ -17,6 +17,8 @@ use super::owner_url;
 
 /// Run by the owner, each time; every statement in it may be repeated.
 const BOOTSTRAP: &str = include_str!("../../migrations/bootstrap.sql");
+/// Run by the owner after all schemas' own migrations; every statement in it may be repeated.
+const VIEWS: &str = include_str!("../../migrations/views.sql");
 /// How many months of the history have partitions of their own ahead of time.
 const MONTHS_AHEAD: i32 = 24;
 
@@ -42,6 +44,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     as_role(&mut connection, "provisioner", "provisioner", journal, &provisioner::MIGRATOR).await?;
     as_role(&mut connection, "metering", "metering", journal, &metering::MIGRATOR).await?;
     as_role(&mut connection, "billing", "billing", journal, &billing::MIGRATOR).await?;
+    sqlx::raw_sql(VIEWS).execute(&mut connection).await.context("views over several schemas")?;
     connection.close().await?;
 
     if let Some(url) = &config.amqp.url {

@@ -3,10 +3,11 @@
 use anyhow::bail;
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
-use model::{CustomerId, Principal, SystemClock};
+use model::SystemClock;
 use runtime::config::Config;
 use secrecy::ExposeSecret;
 
+use super::bearer::Bearer;
 use super::{duration, owner_pool};
 
 #[derive(Debug, Subcommand)]
@@ -22,12 +23,8 @@ pub(crate) enum TokenCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct Issue {
-    /// For this customer; with --admin, the administrator's own customer id
-    #[arg(long, value_name = "ID", required_unless_present = "admin", value_parser = clap::value_parser!(i64).range(1..))]
-    customer: Option<i64>,
-    /// For an administrator, who acts for any customer
-    #[arg(long)]
-    admin: bool,
+    #[command(flatten)]
+    bearer: Bearer,
     /// How long it is valid: 12h, 30d, 1d12h
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     ttl: TimeDelta,
@@ -41,7 +38,7 @@ impl TokenCommand {
         let pool = owner_pool(config).await?;
         match self {
             Self::Issue(issue) => {
-                let principal = issue.principal()?;
+                let principal = issue.bearer.principal()?;
                 let description = issue.description.as_deref();
                 let token = gateway::tokens::issue(&pool, principal, issue.ttl, description, &SystemClock).await?;
                 println!("{}", token.expose_secret());
@@ -54,15 +51,5 @@ impl TokenCommand {
             }
         }
         Ok(())
-    }
-}
-
-impl Issue {
-    fn principal(&self) -> anyhow::Result<Principal> {
-        match (self.admin, self.customer.map(CustomerId)) {
-            (true, customer) => Ok(Principal::Admin(customer)),
-            (false, Some(customer)) => Ok(Principal::Customer(customer)),
-            (false, None) => bail!("say whom it is for: --customer ID or --admin"),
-        }
     }
 }

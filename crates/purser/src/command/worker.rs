@@ -63,6 +63,12 @@ pub(super) async fn start(
                 order_deadline: TimeDelta::seconds(i64::try_from(own.order_deadline_seconds)?),
                 free_accounts_max: own.free_accounts_max,
                 locations: location_book(config)?,
+                endpoints: config
+                    .locations
+                    .iter()
+                    .map(|(code, location)| (code.to_string(), endpoint(&location.s3_url)))
+                    .collect(),
+                tax_rates: own.tax_percent.into_iter().collect(),
             };
             let role = connect(own.amqp_url, own.database_url, LEASE_DEFAULT, own.prefetch).await?;
             billing::start(role, settings, shutdown);

@@ -1,12 +1,16 @@
 //! The sections and their keys: this is the list of what can be configured, with its defaults and bounds.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use ::config::Value;
 use messages::RoleName;
+use rust_decimal::Decimal;
 
 use super::reader::Section;
-use super::values::{amqp_url, database_url, integer, log_filter, log_format, path, socket_address, text, texts};
+use super::values::{
+    amqp_url, database_url, integer, ip_addresses, log_filter, log_format, path, percent, socket_address, text, texts,
+};
 use super::{
     AmqpConfig, BillingConfig, Config, DatabaseConfig, GatewayConfig, HealthConfig, LogFormat, MeteringConfig,
     OwnUsers, Problem, ProvisionerConfig, TelemetryConfig, locations,
@@ -61,6 +65,7 @@ fn gateway(mut section: Section<'_>) -> Option<GatewayConfig> {
     let reply_wait_seconds = section.or("reply_wait_seconds", 25, integer(1..=30));
     let body_bytes_max = section.or("body_bytes_max", 1_048_576, integer(1024..=1_048_576));
     let requests_per_customer_max = section.or("requests_per_customer_max", 64, integer(1..=10_000));
+    let trusted_proxies = section.or("trusted_proxies", Vec::new(), ip_addresses);
     section.finish();
     Some(GatewayConfig {
         listen,
@@ -69,6 +74,7 @@ fn gateway(mut section: Section<'_>) -> Option<GatewayConfig> {
         reply_wait_seconds,
         body_bytes_max,
         requests_per_customer_max,
+        trusted_proxies,
     })
 }
 
@@ -102,6 +108,7 @@ fn billing(mut section: Section<'_>) -> Option<BillingConfig> {
     let database_url = section.required("database_url", database_url);
     let order_deadline_seconds = section.or("order_deadline_seconds", 600, integer(1..=DAY_SECONDS));
     let free_accounts_max = section.or("free_accounts_max", 1, integer(0..=1000));
+    let tax_percent = tax_percent(section.table("tax_percent"));
     let prefetch = prefetch(&mut section);
     section.finish();
     Some(BillingConfig {
@@ -109,8 +116,31 @@ fn billing(mut section: Section<'_>) -> Option<BillingConfig> {
         database_url: database_url?,
         order_deadline_seconds,
         free_accounts_max,
+        tax_percent,
         prefetch,
     })
+}
+
+/// `[billing.tax_percent]`: one key per country.
+fn tax_percent(section: Section<'_>) -> BTreeMap<String, Decimal> {
+    let (entries, problems) = section.into_entries();
+    let mut rates = BTreeMap::new();
+    for (country, value) in entries {
+        // Variables come in lower case.
+        let country = country.to_ascii_uppercase();
+        let key = format!("billing.tax_percent.{country}");
+        if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            problems.push(Problem::new(key, "countries are two letters of ISO 3166, for example DE"));
+            continue;
+        }
+        match percent(&value) {
+            Ok(rate) => {
+                rates.insert(country, rate);
+            }
+            Err(message) => problems.push(Problem::new(key, message)),
+        }
+    }
+    rates
 }
 
 fn prefetch(section: &mut Section<'_>) -> u16 {

@@ -25,6 +25,7 @@ const COMPLETE: &str = r#"
     amqp_url = "amqp://b:pw@localhost/purser"
     database_url = "postgres://b:pw@localhost/purser"
     free_accounts_max = 3
+    tax_percent = { DE = "19.0", ch = 8.1 }
     [locations.NL]
     rgw_url = "http://127.0.0.1:7480"
     s3_url = "https://s3.example.net"
@@ -63,7 +64,10 @@ fn a_complete_file_has_everything_that_all_roles_need() {
     let gateway = config.gateway.unwrap();
     assert_eq!(gateway.listen.to_string(), "127.0.0.1:8080");
     assert_eq!((gateway.reply_wait_seconds, gateway.body_bytes_max), (25, 1_048_576));
-    assert_eq!(config.billing.unwrap().free_accounts_max, 3);
+    let billing = config.billing.unwrap();
+    assert_eq!(billing.free_accounts_max, 3);
+    let rates: Vec<_> = billing.tax_percent.iter().map(|(country, percent)| format!("{country} {percent}")).collect();
+    assert_eq!(rates, ["CH 8.1", "DE 19.0"]);
     assert_eq!(config.telemetry.log_format, LogFormat::Json);
     assert_eq!(config.amqp.own_users.of(RoleName::Gateway), "gw");
     assert_eq!(config.amqp.own_users.of(RoleName::Billing), "b");
@@ -87,6 +91,7 @@ fn variables_override_the_file() {
         &[
             ("PURSER__GATEWAY__LISTEN", "127.0.0.1:9000"),
             ("PURSER__GATEWAY__REPLY_WAIT_SECONDS", "3"),
+            ("PURSER__GATEWAY__TRUSTED_PROXIES", "10.0.0.1, ::1"),
             ("PURSER__LOCATIONS__NL__ADMIN_SECRET_KEY", "other"),
             ("PURSER__LOCATIONS__NL__ALIASES", "eu-1, eu-2"),
             ("PURSER__AMQP__TRUSTED_PUBLISHERS", "a,b"),
@@ -97,6 +102,7 @@ fn variables_override_the_file() {
     .unwrap();
     let gateway = config.gateway.unwrap();
     assert_eq!((gateway.listen.port(), gateway.reply_wait_seconds), (9000, 3));
+    assert_eq!(gateway.trusted_proxies, ["10.0.0.1", "::1"].map(|text| text.parse::<IpAddr>().unwrap()));
     let nl = config.locations.get(&"NL".parse().unwrap()).unwrap();
     assert_eq!(nl.rgw.as_ref().unwrap().admin_secret_key.expose_secret(), "other");
     assert_eq!(nl.aliases.len(), 2);
@@ -128,10 +134,12 @@ fn all_problems_are_named_at_once_with_what_would_be_right() {
         amqp_url = "http://localhost"
         reply_wait_seconds = 0
         listn = 1
+        trusted_proxies = ["10.0.0.0/8"]
         [billing]
         amqp_url = "amqp://b:pw@localhost"
         database_url = "postgres://b:pw@localhost/purser"
         free_accounts_max = -1
+        tax_percent = { Germany = 19, FR = 200 }
         prefetch = "many"
         [telemetry]
         log_format = "xml"
@@ -144,9 +152,12 @@ fn all_problems_are_named_at_once_with_what_would_be_right() {
          gateway.amqp_url: must be a URL like amqp://user:password@host:5672/purser\n\
          gateway.database_url: is required\n\
          gateway.reply_wait_seconds: must be an integer from 1 to 30\n\
+         gateway.trusted_proxies: must be a list of addresses, for example [\"10.0.0.1\"], not \"10.0.0.0/8\"\n\
          gateway.listn: is unknown; there are: listen, amqp_url, database_url, reply_wait_seconds, body_bytes_max, \
-         requests_per_customer_max\n\
+         requests_per_customer_max, trusted_proxies\n\
          billing.free_accounts_max: must be an integer from 0 to 1000\n\
+         billing.tax_percent.FR: must be a percentage from 0 to 100, for example \"19.0\"\n\
+         billing.tax_percent.GERMANY: countries are two letters of ISO 3166, for example DE\n\
          billing.prefetch: must be an integer from 1 to 2000\n\
          locations.nl: must be named by 2 to 16 characters of A-Z, 0-9 and -, for example [locations.NL]\n\
          locations.nl.rgw_url: must be a URL like https://s3.example.net, without user and query\n\

@@ -1,11 +1,12 @@
 //! How single values are read. Each error says what would be right and repeats nothing that could be a secret.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use ::config::{Value, ValueKind};
 use model::Location;
+use rust_decimal::Decimal;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -66,9 +67,31 @@ where
     }
 }
 
+/// An exact number from 0 to 100; best as a text, which has no rounding.
+pub(super) fn percent(value: &Value) -> Parsed<Decimal> {
+    let text = match &value.kind {
+        ValueKind::String(text) => text.trim().to_owned(),
+        ValueKind::I64(number) => number.to_string(),
+        ValueKind::Float(number) => number.to_string(),
+        _ => String::new(),
+    };
+    text.parse::<Decimal>()
+        .ok()
+        .filter(|percent| *percent >= Decimal::ZERO && *percent <= Decimal::ONE_HUNDRED)
+        .ok_or_else(|| "must be a percentage from 0 to 100, for example \"19.0\"".to_owned())
+}
+
 pub(super) fn socket_address(value: &Value) -> Parsed<SocketAddr> {
     let text = text(value)?;
     text.parse().map_err(|_| format!("must be an address and a port, for example 127.0.0.1:8080, not {text:?}"))
+}
+
+/// Single addresses, no networks.
+pub(super) fn ip_addresses(value: &Value) -> Parsed<Vec<IpAddr>> {
+    let address = |text: &String| {
+        text.parse().map_err(|_| format!("must be a list of addresses, for example [\"10.0.0.1\"], not {text:?}"))
+    };
+    texts(value)?.iter().map(address).collect()
 }
 
 pub(super) fn locations(value: &Value) -> Parsed<Vec<Location>> {

@@ -50,6 +50,7 @@ pub(super) fn render(deployment: &Deployment) -> Result<String> {
         "billing": {
             "amqp_url": amqp_url("billing"), "database_url": database_url("billing")?,
             "order_deadline_seconds": order_deadline_seconds, "free_accounts_max": free_accounts_max,
+            "tax_percent": { "DE": "19.0", "NL": "21.0" },
         },
         "locations": { "NL": location("eu-west-1", true), "US": location("us-east-1", false) },
         "telemetry": { "log_filter": log_filter },

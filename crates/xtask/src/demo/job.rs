@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use messages::{
-    CreateBucketReply, CreateOrderReply, GetBucketsRmqReply, HistoryEntryReply, HistoryReply, ListPlansReply,
+    BucketStatusReply, CreateOrderReply, GetBucketsRmqReply, HistoryEntryReply, HistoryReply, ListPlansReply,
 };
 use model::{ByteCount, Currency};
 use serde::de::DeserializeOwned;
@@ -101,7 +101,7 @@ impl Job {
         checks.check(format!("{key} reads back as it was"), downloaded == *body);
 
         let parameters = json!({ "s3uid": s3uid, "bucket_name": self.second_bucket });
-        let reply: CreateBucketReply = typed(self.caller.call("create_bucket", parameters).await?)?;
+        let reply: BucketStatusReply = typed(self.caller.call("create_bucket", parameters).await?)?;
         checks.equal("create_bucket's status", &reply.message.status.as_str(), &"success");
         checks.equal("the new bucket", &reply.message.bucket_name.as_str(), &self.second_bucket.as_str());
         let into_second = access.upload(&self.second_bucket, &files[..1]).await?;

@@ -1,0 +1,265 @@
+//! Services: one account under one plan, from its first period to its end.
+
+use messages::Refusal;
+use model::{CustomerId, PlainTime, S3Uid, ServiceId, Timestamp};
+
+use super::term::Term;
+
+/// A thousand months of minimum term, in periods of a day.
+const PERIODS_MAX: u32 = 31_000;
+
+/// Where a service stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServiceState {
+    /// In use and paid for.
+    Running,
+    /// Locked by the operator.
+    Locked,
+    /// Switched off.
+    Off,
+    /// Cancelled: it ends at its termination date, or is ending right now.
+    Deleting,
+    /// Over; the account is gone.
+    Deleted,
+}
+
+impl ServiceState {
+    /// As stored, and as `/storage` shows it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Locked => "locked",
+            Self::Off => "off",
+            Self::Deleting => "deleting",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// The state of that name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Running, Self::Locked, Self::Off, Self::Deleting, Self::Deleted]
+            .into_iter()
+            .find(|state| state.as_str() == name)
+    }
+
+    /// The state after `change`; `None` where that can't happen.
+    pub(crate) const fn after(self, change: ServiceChange) -> Option<Self> {
+        use ServiceChange::{Cancel, End, Terminate, Withdraw};
+        use ServiceState::{Deleted, Deleting, Locked, Off, Running};
+        match (self, change) {
+            (Running | Locked | Off, Cancel | Terminate) | (Deleting, Terminate) => Some(Deleting),
+            (Deleting, Withdraw) => Some(Running),
+            (Deleting, End) => Some(Deleted),
+            (Running | Locked | Off, Withdraw | End) | (Deleting, Cancel) | (Deleted, _) => None,
+        }
+    }
+}
+
+/// What can happen to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServiceChange {
+    /// It is cancelled for a later date.
+    Cancel,
+    /// Its cancellation is withdrawn.
+    Withdraw,
+    /// It is over for good; its account is being deleted.
+    Terminate,
+    /// Its account is gone.
+    End,
+}
+
+/// A cancellation that stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cancellation {
+    pub(crate) cancelled_at: Timestamp,
+    pub(crate) termination_at: Timestamp,
+}
+
+/// A service.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Service {
+    pub(crate) id: ServiceId,
+    pub(crate) s3uid: S3Uid,
+    pub(crate) customer_id: CustomerId,
+    pub(crate) state: ServiceState,
+    /// The beginning of its first period.
+    pub(crate) started_at: Timestamp,
+    /// Which period is running, counted from 1.
+    pub(crate) period_number: u32,
+    pub(crate) period_end: Timestamp,
+    pub(crate) payment_period: Term,
+    pub(crate) minimum_term: Term,
+    pub(crate) cancellation: Option<Cancellation>,
+    pub(crate) terminated_at: Option<Timestamp>,
+}
+
+impl Service {
+    /// The end of the `number`th period, counted from the service's beginning: a month's end stays one.
+    pub(crate) fn end_of_period(&self, number: u32) -> Timestamp {
+        end_of_period(self.started_at, self.payment_period, number)
+    }
+
+    /// The end of the minimum term.
+    pub(crate) fn minimum_term_end(&self) -> Timestamp {
+        self.minimum_term.after(self.started_at)
+    }
+
+    /// When a cancellation of `now` takes effect: the end of what is paid, and not before the minimum term.
+    pub(crate) fn termination_at(&self, now: Timestamp) -> Timestamp {
+        earliest_termination(self.started_at, self.payment_period, self.period_number, self.minimum_term, now)
+    }
+
+    /// The state and the cancellation that stand after `now`'s wish to cancel: those that stood already, or new ones.
+    pub(crate) fn cancelled(&self, now: Timestamp) -> Result<(ServiceState, Cancellation), Refusal> {
+        match (self.terminated_at, self.cancellation) {
+            (Some(terminated_at), _) => Err(ending(terminated_at)),
+            (None, Some(cancellation)) => Ok((self.state, cancellation)),
+            (None, None) => match self.state.after(ServiceChange::Cancel) {
+                Some(state) => {
+                    Ok((state, Cancellation { cancelled_at: now, termination_at: self.termination_at(now) }))
+                }
+                None => Err(Refusal::account_not_found()),
+            },
+        }
+    }
+
+    /// The state after its cancellation is withdrawn, and that cancellation.
+    pub(crate) fn withdrawn(&self) -> Result<(ServiceState, Cancellation), Refusal> {
+        if let Some(terminated_at) = self.terminated_at {
+            return Err(ending(terminated_at));
+        }
+        let withdrawn = self.state.after(ServiceChange::Withdraw).zip(self.cancellation);
+        withdrawn.ok_or_else(|| Refusal::conflict("the S3 account's service is not cancelled"))
+    }
+
+    /// The state after it is ended right now, if it may be: an administrator may at any time, a customer not within the
+    /// minimum term.
+    pub(crate) fn terminated(&self, now: Timestamp, by_admin: bool) -> Result<ServiceState, Refusal> {
+        if let Some(terminated_at) = self.terminated_at {
+            return Err(ending(terminated_at));
+        }
+        let end = self.minimum_term_end();
+        if !by_admin && now < end {
+            return Err(Refusal::conflict(format!(
+                "the S3 account can't be deleted before its minimum term ends on {}; delete_payment_account cancels \
+                 it for the end of what is paid",
+                PlainTime(end)
+            )));
+        }
+        self.state.after(ServiceChange::Terminate).ok_or_else(Refusal::account_not_found)
+    }
+}
+
+fn end_of_period(started_at: Timestamp, payment_period: Term, number: u32) -> Timestamp {
+    payment_period.times(number).after(started_at)
+}
+
+/// The end of the first period, from the running one on, that ends neither before `now` nor within the minimum term.
+pub(crate) fn earliest_termination(
+    started_at: Timestamp,
+    payment_period: Term,
+    period_number: u32,
+    minimum_term: Term,
+    now: Timestamp,
+) -> Timestamp {
+    let not_before = minimum_term.after(started_at).max(now);
+    (period_number..period_number.saturating_add(PERIODS_MAX))
+        .map(|number| end_of_period(started_at, payment_period, number))
+        .find(|end| *end >= not_before)
+        .unwrap_or(Timestamp::MAX_UTC)
+}
+
+fn ending(terminated_at: Timestamp) -> Refusal {
+    Refusal::conflict(format!("the S3 account is being deleted since {}", PlainTime(terminated_at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn moment(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn service(started_at: &str, payment_period: &str, minimum_term: &str) -> Service {
+        let mut service = Service {
+            id: ServiceId(1),
+            s3uid: S3Uid::random(),
+            customer_id: CustomerId(1),
+            state: ServiceState::Running,
+            started_at: moment(started_at),
+            period_number: 1,
+            period_end: moment(started_at),
+            payment_period: payment_period.parse().unwrap(),
+            minimum_term: minimum_term.parse().unwrap(),
+            cancellation: None,
+            terminated_at: None,
+        };
+        service.period_end = service.end_of_period(1);
+        service
+    }
+
+    #[test]
+    fn a_cancellation_takes_effect_at_the_end_of_what_is_paid_and_not_before_the_minimum_term() {
+        for (started, period, minimum, now, end) in [
+            ("2026-01-31T10:00:00Z", "1M", "1M", "2026-02-01T00:00:00Z", "2026-02-28T10:00:00Z"),
+            ("2026-01-31T10:00:00Z", "1M", "1M", "2026-03-01T00:00:00Z", "2026-03-31T10:00:00Z"),
+            ("2026-01-31T10:00:00Z", "1M", "12M", "2026-02-01T00:00:00Z", "2027-01-31T10:00:00Z"),
+            ("2026-01-01T00:00:00Z", "1M", "45D", "2026-01-02T00:00:00Z", "2026-03-01T00:00:00Z"),
+            ("2026-01-01T00:00:00Z", "1Y", "1M", "2026-01-02T00:00:00Z", "2027-01-01T00:00:00Z"),
+            ("2026-01-01T00:00:00Z", "1M", "0D", "2026-02-01T00:00:00Z", "2026-02-01T00:00:00Z"),
+        ] {
+            let service = service(started, period, minimum);
+            let (state, cancellation) = service.cancelled(moment(now)).unwrap();
+            assert_eq!(cancellation.termination_at, moment(end), "{started} {period} {minimum} {now}");
+            let again = Service { cancellation: Some(cancellation), state, ..service };
+            let later = again.cancelled(moment("2026-12-24T00:00:00Z")).unwrap();
+            assert_eq!(later, (ServiceState::Deleting, cancellation), "twice, the same dates");
+            assert_eq!(again.withdrawn().unwrap(), (ServiceState::Running, cancellation));
+        }
+    }
+
+    #[test]
+    fn customers_are_bound_by_the_minimum_term_and_administrators_are_not() {
+        let service = service("2026-01-01T00:00:00Z", "1M", "3M");
+        let early = moment("2026-03-31T23:59:59Z");
+        let refusal = service.terminated(early, false).unwrap_err().message;
+        assert!(refusal.contains("2026-04-01 00:00:00") && refusal.contains("delete_payment_account"), "{refusal}");
+        service.terminated(early, true).unwrap();
+        service.terminated(moment("2026-04-01T00:00:00Z"), false).unwrap();
+        let ending = Service { terminated_at: Some(early), ..service };
+        for refused in [ending.terminated(early, true).err(), ending.withdrawn().err(), ending.cancelled(early).err()] {
+            assert_eq!(refused.unwrap().message, "the S3 account is being deleted since 2026-03-31 23:59:59");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_leads_out_of_deleted_and_only_deleting_leads_there(
+            changes in proptest::collection::vec(0usize..4, 0..12)
+        ) {
+            use ServiceChange::{Cancel, End, Terminate, Withdraw};
+            let mut state = ServiceState::Running;
+            for change in changes.into_iter().map(|index| [Cancel, Withdraw, Terminate, End][index]) {
+                let Some(next) = state.after(change) else { continue };
+                prop_assert_ne!(state, ServiceState::Deleted);
+                prop_assert_eq!(next == ServiceState::Deleted, state == ServiceState::Deleting && change == End);
+                prop_assert_eq!(ServiceState::from_name(next.as_str()), Some(next));
+                state = next;
+            }
+        }
+
+        #[test]
+        fn a_termination_is_the_end_of_a_period(days in 0i64..2000, minimum in 0u32..30) {
+            let service = service("2024-01-31T08:00:00Z", "1M", &format!("{minimum}M"));
+            let now = service.started_at + chrono::TimeDelta::days(days);
+            let end = service.termination_at(now);
+            prop_assert!(end >= now && end >= service.minimum_term_end());
+            let number = (1..1000).find(|number| service.end_of_period(*number) >= end).unwrap();
+            prop_assert_eq!(service.end_of_period(number), end);
+            prop_assert!(number == 1 || service.end_of_period(number - 1) < now.max(service.minimum_term_end()));
+        }
+    }
+}

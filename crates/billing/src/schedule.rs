@@ -1,0 +1,43 @@
+//! What happens by itself when its time has come. Any number of processes may run it: each row is done once.
+
+use std::time::Duration;
+
+use history::{Failure, Journal};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::{deadlines, periods, terminations};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Fails overdue orders, ends what was cancelled and begins new periods, until shutdown.
+pub(crate) async fn run(journal: Journal, soft: CancellationToken) {
+    while timeout(INTERVAL, soft.cancelled()).await.is_err() {
+        // What fails is tried again in the next round.
+        for (what, done) in [
+            ("orders that are overdue", overdue_orders(&journal).await),
+            // Ends come before renewals: what is over gets no new period.
+            ("services that end", due_terminations(&journal).await),
+            ("services whose period is over", due_renewals(&journal).await),
+        ] {
+            if let Err(error) = done {
+                tracing::warn!(%error, "{what} can't be seen to");
+            }
+        }
+    }
+}
+
+async fn overdue_orders(journal: &Journal) -> Result<(), Failure> {
+    while deadlines::fail_one_overdue(journal).await? {}
+    Ok(())
+}
+
+async fn due_terminations(journal: &Journal) -> Result<(), Failure> {
+    while terminations::end_one_due(journal).await? {}
+    Ok(())
+}
+
+async fn due_renewals(journal: &Journal) -> Result<(), Failure> {
+    while periods::renew_one_due(journal).await? {}
+    Ok(())
+}

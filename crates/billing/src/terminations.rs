@@ -1,0 +1,65 @@
+//! Ends of services: the account is to be deleted, and there is no way back.
+
+use history::{Failure, Journal, Record, Step};
+use messages::{CommandKey, EventData, PurgeAccount, ServiceTerminated, Subject};
+use model::Principal;
+use uuid::Uuid;
+
+use crate::domain::service::{Service, ServiceState};
+use crate::store;
+
+/// Who ends a service, and why.
+pub(crate) struct Termination<'a> {
+    pub(crate) actor: &'a str,
+    pub(crate) reason: Option<&'a str>,
+    /// The command that is answered when the account is gone.
+    pub(crate) requested_by: Option<&'a CommandKey>,
+    pub(crate) traceparent: Option<&'a str>,
+}
+
+/// Ends one service whose cancellation takes effect; false where there is none.
+pub(crate) async fn end_one_due(journal: &Journal) -> Result<bool, Failure> {
+    let mut step = journal.step().await?;
+    let now = step.now();
+    let Some(service) = store::services::lock_due_termination(step.connection(), now).await? else { return Ok(false) };
+    let termination = Termination { actor: "billing", reason: None, requested_by: None, traceparent: None };
+    let state = service.terminated(now, true)?;
+    terminate(&mut step, &service, state, &termination).await?;
+    step.commit().await?;
+    Ok(true)
+}
+
+/// Ends a service now: its state, its history entry, and the command to delete its account.
+pub(crate) async fn terminate(
+    step: &mut Step,
+    service: &Service,
+    state: ServiceState,
+    termination: &Termination<'_>,
+) -> Result<(), Failure> {
+    let now = step.now();
+    let subject = Subject::Account(service.s3uid.clone());
+    store::services::terminate(step.connection(), service, state, termination.requested_by, now).await?;
+    step.record(Record {
+        event: ServiceTerminated::EVENT,
+        subject: subject.clone(),
+        customer_id: Some(service.customer_id),
+        actor: termination.actor,
+        description: match termination.reason {
+            Some(reason) => format!("Service ended, its account is being deleted: {reason}"),
+            None => "Service ended, its account is being deleted".to_owned(),
+        },
+        data: &ServiceTerminated {
+            service_id: service.id,
+            s3uid: service.s3uid.clone(),
+            terminated_at: now,
+            period_end: service.period_end,
+            reason: termination.reason.map(str::to_owned),
+        },
+        traceparent: termination.traceparent,
+    })
+    .await?;
+    let command = PurgeAccount { s3uid: service.s3uid.clone(), requested_by: termination.requested_by.cloned() };
+    // Derived from the account, so that ending it twice purges once.
+    let message_id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("purge_account/{}", service.s3uid).as_bytes());
+    step.send(&subject, Principal::Admin(None), message_id, None, termination.traceparent, &command).await
+}

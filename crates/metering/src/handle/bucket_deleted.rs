@@ -1,0 +1,15 @@
+//! `bucket.deleted`: the account's buckets have changed, so they are read again.
+
+use async_trait::async_trait;
+use history::{Failure, Step};
+use messages::{BucketDeleted, Event};
+use runtime::Consume;
+
+use crate::{Metering, sampling};
+
+#[async_trait]
+impl Consume<BucketDeleted> for Metering {
+    async fn consume(&self, step: &mut Step, _event: &Event, data: BucketDeleted) -> Result<(), Failure> {
+        sampling::read_again(self, step, &data.s3uid).await
+    }
+}

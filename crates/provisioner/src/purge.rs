@@ -1,0 +1,220 @@
+//! Purges: accounts are emptied page by page and deleted, in the background, by whichever process has the lease.
+//!
+//! Every step is safe to repeat, so a crash costs nothing but the page at hand: the next attempt lists what is left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::future::try_join_all;
+use history::{Failure, Record};
+use messages::{AccountDeleted, EventData, Subject};
+use model::{BucketName, Timestamp};
+use object_store::{ObjectStore, Removal, S3Keys, StoreError};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Provisioner;
+use crate::domain::account::Account;
+use crate::store;
+use crate::store::purges::Claim;
+
+const INTERVAL: Duration = Duration::from_millis(500);
+/// How many accounts one process purges side by side.
+const PURGES_AT_ONCE: usize = 4;
+/// Longer than one page takes.
+const LEASE: TimeDelta = TimeDelta::minutes(1);
+/// As many as the store lists at once; they are deleted by four requests side by side.
+const PAGE_MAX: u32 = 1_000;
+const DELETE_CHUNK: usize = 250;
+/// A bucket that its customer made at the last moment is found in the next round.
+const ROUNDS_MAX: usize = 5;
+const BACKOFF_SECONDS_MAX: i64 = 600;
+
+/// Purges until shutdown.
+pub(crate) async fn run(provisioner: Arc<Provisioner>, soft: CancellationToken) {
+    let (places, tasks) = (Arc::new(Semaphore::new(PURGES_AT_ONCE)), TaskTracker::new());
+    while timeout(INTERVAL, soft.cancelled()).await.is_err() {
+        while let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            let now = provisioner.clock.now();
+            let claim = match store::purges::claim(&provisioner.pool, now, now + LEASE).await {
+                Ok(Some(claim)) => claim,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "purges can't be read");
+                    break;
+                }
+            };
+            let (provisioner, soft) = (Arc::clone(&provisioner), soft.clone());
+            tasks.spawn(async move {
+                attempt(&provisioner, &claim, &soft).await;
+                drop(place);
+            });
+        }
+    }
+    tasks.close();
+    tasks.wait().await;
+}
+
+/// Why an attempt ends before the account is gone.
+enum Interrupted {
+    /// The process ends; another one goes on at once.
+    Shutdown,
+    /// Another attempt has the lease.
+    Overtaken,
+    Failed(Failure),
+}
+
+impl From<Failure> for Interrupted {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<StoreError> for Interrupted {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(Failure::Unavailable(error.to_string()))
+    }
+}
+
+async fn attempt(provisioner: &Provisioner, claim: &Claim, soft: &CancellationToken) {
+    let purge = Purge { provisioner, claim, soft };
+    let interrupted = match purge.account().await {
+        Ok(()) => return,
+        Err(interrupted) => interrupted,
+    };
+    let now = provisioner.clock.now();
+    let (not_before, error) = match interrupted {
+        Interrupted::Overtaken => return,
+        Interrupted::Shutdown => (now, None),
+        Interrupted::Failed(failure) => {
+            let wait = BACKOFF_SECONDS_MAX.min(1 << claim.attempt.clamp(0, 16));
+            tracing::warn!(s3uid = %claim.s3uid, attempt = claim.attempt, error = %failure, wait, "a purge goes on later");
+            (now + TimeDelta::seconds(wait), Some(failure.to_string()))
+        }
+    };
+    if let Err(error) = store::purges::release(&provisioner.pool, claim, not_before, error.as_deref()).await {
+        tracing::warn!(s3uid = %claim.s3uid, %error, "a purge keeps its lease until that ends");
+    }
+}
+
+struct Purge<'a> {
+    provisioner: &'a Provisioner,
+    claim: &'a Claim,
+    soft: &'a CancellationToken,
+}
+
+impl Purge<'_> {
+    async fn account(&self) -> Result<(), Interrupted> {
+        let account = store::accounts::deleting(&self.provisioner.pool, &self.claim.s3uid).await?;
+        let Some(account) = account else {
+            return Err(Failure::Unavailable(format!("account {} is not being deleted", self.claim.s3uid)).into());
+        };
+        let store = self.provisioner.location(&account)?.store.as_ref();
+        let keys = self.provisioner.keys(&account)?;
+        match store.replace_keys(&account.s3uid, &keys).await {
+            Ok(()) => self.empty(store, &keys, &account).await?,
+            // An earlier attempt came as far as this.
+            Err(StoreError::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.conclude(&account).await
+    }
+
+    /// Deletes all buckets with what they hold, then the user.
+    async fn empty(&self, store: &dyn ObjectStore, keys: &S3Keys, account: &Account) -> Result<(), Interrupted> {
+        store.set_suspended(&account.s3uid, false).await?;
+        for round in 0..ROUNDS_MAX {
+            let buckets = store.bucket_usages(&account.s3uid).await?;
+            if round == 0 && !self.claim.is_counted {
+                let objects: u64 = buckets.iter().map(|bucket| bucket.objects).sum();
+                let objects = i64::try_from(objects).unwrap_or(i64::MAX);
+                store::purges::set_total(&self.provisioner.pool, self.claim, objects).await?;
+            }
+            for bucket in buckets {
+                let name = bucket.name.parse().map_err(|error| {
+                    Failure::Unavailable(format!("bucket {:?} can't be deleted by this name: {error}", bucket.name))
+                })?;
+                self.bucket(store, keys, &name).await?;
+            }
+            match store.delete_user(&account.s3uid).await {
+                Err(StoreError::Refused { .. }) => {}
+                deleted => return Ok(deleted?),
+            }
+        }
+        Err(Failure::Unavailable("the account gets new buckets all the time".to_owned()).into())
+    }
+
+    async fn bucket(&self, store: &dyn ObjectStore, keys: &S3Keys, bucket: &BucketName) -> Result<(), Interrupted> {
+        let mut continuation = None;
+        loop {
+            if self.soft.is_cancelled() {
+                return Err(Interrupted::Shutdown);
+            }
+            let page = match store.list_object_versions(keys, bucket, continuation.as_deref(), PAGE_MAX).await {
+                Err(StoreError::NotFound(_)) => return Ok(()),
+                page => page?,
+            };
+            if page.versions.is_empty() {
+                continuation = page.next;
+                if continuation.is_none() {
+                    break;
+                }
+                continue;
+            }
+            let chunks = page.versions.chunks(DELETE_CHUNK);
+            try_join_all(chunks.map(|chunk| store.delete_objects(keys, bucket, chunk))).await?;
+            self.progress(page.versions.len(), None).await?;
+            // Listed from the start again: what was there is gone.
+            continuation = None;
+        }
+        match store.delete_bucket(keys, bucket).await? {
+            Removal::Removed | Removal::Absent => self.progress(0, Some(bucket)).await,
+        }
+    }
+
+    async fn progress(&self, objects: usize, bucket: Option<&BucketName>) -> Result<(), Interrupted> {
+        let lease_until: Timestamp = self.provisioner.clock.now() + LEASE;
+        let objects = i64::try_from(objects).unwrap_or(i64::MAX);
+        let bucket = bucket.map(BucketName::as_str);
+        if store::purges::progress(&self.provisioner.pool, self.claim, objects, bucket, lease_until).await? {
+            Ok(())
+        } else {
+            Err(Interrupted::Overtaken)
+        }
+    }
+
+    /// Writes down that everything is gone, with the proof in the history.
+    async fn conclude(&self, account: &Account) -> Result<(), Interrupted> {
+        let mut step = self.provisioner.journal.step().await?;
+        let now = step.now();
+        let Some(purged) = store::purges::finish(step.connection(), self.claim, now).await? else {
+            return Err(Interrupted::Overtaken);
+        };
+        store::accounts::conclude_deletion(step.connection(), &account.s3uid, now).await?;
+        store::buckets::delete_of_account(step.connection(), &account.s3uid).await?;
+        let buckets = purged.buckets_deleted;
+        step.record(Record {
+            event: AccountDeleted::EVENT,
+            subject: Subject::Account(account.s3uid.clone()),
+            customer_id: Some(account.customer_id),
+            actor: "provisioner",
+            description: format!(
+                "S3 account deleted with {} buckets and {} objects",
+                buckets.len(),
+                purged.objects_deleted
+            ),
+            data: &AccountDeleted {
+                s3uid: account.s3uid.clone(),
+                customer_id: account.customer_id,
+                buckets,
+                objects_deleted: u64::try_from(purged.objects_deleted).unwrap_or_default(),
+            },
+            traceparent: None,
+        })
+        .await?;
+        Ok(step.commit().await?)
+    }
+}

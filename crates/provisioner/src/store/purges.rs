@@ -1,0 +1,147 @@
+//! `provisioner.purges`: accounts that are being emptied and deleted.
+
+use history::Failure;
+use messages::CommandKey;
+use model::{S3Uid, Timestamp};
+use sqlx::{PgConnection, PgPool};
+
+/// The right of one attempt to work on a purge, until its lease runs out.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim {
+    pub(crate) s3uid: S3Uid,
+    pub(crate) attempt: i32,
+    pub(crate) is_counted: bool,
+}
+
+/// What a finished purge has deleted.
+pub(crate) struct Purged {
+    pub(crate) objects_deleted: i64,
+    pub(crate) buckets_deleted: Vec<String>,
+}
+
+/// Adds a purge that may begin at once.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    s3uid: &S3Uid,
+    requested_by: Option<&CommandKey>,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "INSERT INTO provisioner.purges (s3uid, principal, message_id, lease_until, started_at)
+         VALUES ($1, $2, $3, $4, $4)",
+        s3uid.as_str(),
+        requested_by.map(|key| key.principal.as_str()),
+        requested_by.map(|key| key.message_id),
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Whether there is, or was, a purge of this account.
+pub(crate) async fn exists(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<bool, Failure> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM provisioner.purges WHERE s3uid = $1) AS "exists!""#,
+        s3uid.as_str()
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
+/// Takes an unfinished purge that nobody works on, and whose account no command works on.
+pub(crate) async fn claim(pool: &PgPool, now: Timestamp, lease_until: Timestamp) -> Result<Option<Claim>, Failure> {
+    let row = sqlx::query!(
+        r#"UPDATE provisioner.purges SET attempt = attempt + 1, lease_until = $2
+           WHERE s3uid = (SELECT p.s3uid FROM provisioner.purges p
+                          WHERE p.finished_at IS NULL AND p.lease_until <= $1
+                              AND NOT EXISTS (SELECT FROM provisioner.intents i WHERE i.subject = 'account/' || p.s3uid)
+                          ORDER BY p.lease_until LIMIT 1 FOR UPDATE SKIP LOCKED)
+           RETURNING s3uid, attempt, objects_total IS NOT NULL AS "is_counted!""#,
+        now,
+        lease_until
+    )
+    .fetch_optional(pool)
+    .await?;
+    row.map(|row| {
+        let s3uid = row.s3uid.parse().map_err(|error| Failure::Unavailable(format!("purge {}: {error}", row.s3uid)))?;
+        Ok(Claim { s3uid, attempt: row.attempt, is_counted: row.is_counted })
+    })
+    .transpose()
+}
+
+/// Notes how much there is to delete.
+pub(crate) async fn set_total(pool: &PgPool, claim: &Claim, objects_total: i64) -> Result<(), Failure> {
+    sqlx::query!(
+        "UPDATE provisioner.purges SET objects_total = $3 WHERE s3uid = $1 AND attempt = $2",
+        claim.s3uid.as_str(),
+        claim.attempt,
+        objects_total
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Adds to what is deleted and renews the lease. False: the attempt was overtaken.
+pub(crate) async fn progress(
+    pool: &PgPool,
+    claim: &Claim,
+    objects_deleted: i64,
+    bucket_deleted: Option<&str>,
+    lease_until: Timestamp,
+) -> Result<bool, Failure> {
+    let done = sqlx::query!(
+        "UPDATE provisioner.purges SET objects_deleted = objects_deleted + $3,
+             buckets_deleted = CASE WHEN $4::text IS NULL OR $4 = ANY (buckets_deleted) THEN buckets_deleted
+                                    ELSE buckets_deleted || $4 END,
+             lease_until = $5
+         WHERE s3uid = $1 AND attempt = $2",
+        claim.s3uid.as_str(),
+        claim.attempt,
+        objects_deleted,
+        bucket_deleted,
+        lease_until
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives a purge back, to be gone on with from `not_before` on.
+pub(crate) async fn release(
+    pool: &PgPool,
+    claim: &Claim,
+    not_before: Timestamp,
+    error: Option<&str>,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "UPDATE provisioner.purges SET lease_until = $3, last_error = $4 WHERE s3uid = $1 AND attempt = $2",
+        claim.s3uid.as_str(),
+        claim.attempt,
+        not_before,
+        error
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Finishes a purge. None: the attempt was overtaken, and this step must not commit.
+pub(crate) async fn finish(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    now: Timestamp,
+) -> Result<Option<Purged>, Failure> {
+    Ok(sqlx::query_as!(
+        Purged,
+        "UPDATE provisioner.purges SET finished_at = $3, last_error = NULL
+         WHERE s3uid = $1 AND attempt = $2 AND finished_at IS NULL
+         RETURNING objects_deleted, buckets_deleted",
+        claim.s3uid.as_str(),
+        claim.attempt,
+        now
+    )
+    .fetch_optional(connection)
+    .await?)
+}
