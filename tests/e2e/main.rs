@@ -4,18 +4,31 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as loudly as the test itself")]
 
+mod auth;
 mod bad_input;
 mod broker_restart;
+mod callbacks;
 mod crash;
 mod deadlines;
+mod deletion;
+mod files;
 mod idempotency;
 mod isolation;
+mod keys;
 mod main_job;
 mod permissions;
 mod secrets;
+mod services;
+mod storage_http;
+mod usage;
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use model::BucketName;
+use object_store::ceph::{CephConfig, CephStore};
+use object_store::{ObjectStore, S3Keys};
 use serde_json::{Value, json};
 use test_support::world::World;
 
@@ -37,4 +50,48 @@ async fn order_as(world: &World, token: &str) -> (String, String) {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+/// A store as any S3 client has it: the endpoint and the account's own keys, nothing of Purser's.
+fn customer_store(world: &World, account: &Value) -> (CephStore, S3Keys) {
+    let url = format!("http://{}", text(&account["endpoint"])).parse().unwrap();
+    let services = world.deployment.services();
+    let store = CephStore::new(CephConfig {
+        admin_url: services.rgw_url.parse().unwrap(),
+        s3_url: url,
+        admin_access_key: "unused".to_owned(),
+        admin_secret_key: "unused".into(),
+        request_timeout: LIMIT,
+    });
+    let keys = S3Keys { access_key: text(&account["access_key"]), secret_key: text(&account["secret_key"]).into() };
+    (store.unwrap(), keys)
+}
+
+/// The same, of an account that the customer owns.
+async fn store_of(world: &World, s3uid: &str) -> (CephStore, S3Keys) {
+    let (_, account) = world.http("get_buckets_rmq", json!({"s3uid": s3uid})).await;
+    customer_store(world, &account)
+}
+
+/// Uploads small files side by side.
+async fn upload(store: &CephStore, keys: &S3Keys, bucket: &str, files: impl IntoIterator<Item = String>) {
+    let bucket: BucketName = bucket.parse().unwrap();
+    stream::iter(files)
+        .map(|key| {
+            let bucket = &bucket;
+            async move { store.put_object(keys, bucket, &key, Bytes::from_static(b"content")).await }
+        })
+        .buffer_unordered(32)
+        .try_collect::<()>()
+        .await
+        .unwrap();
+}
+
+/// What the history tells of an account, oldest first.
+async fn events(world: &World, s3uid: &str) -> Vec<String> {
+    let (_, history) = world.http("history", json!({"s3uid": s3uid})).await;
+    let mut events: Vec<String> =
+        history["data"].as_array().unwrap().iter().map(|entry| text(&entry["event"])).collect();
+    events.reverse();
+    events
 }

@@ -3,35 +3,11 @@
 use bytes::Bytes;
 use messages::Encoding;
 use model::BucketName;
-use object_store::ceph::{CephConfig, CephStore};
-use object_store::{ObjectStore, S3Keys};
-use serde_json::{Value, json};
+use object_store::ObjectStore;
+use serde_json::json;
 use test_support::world::{World, wait_until};
 
-use crate::{LIMIT, text};
-
-/// A store as any S3 client has it: the endpoint and the account's own keys, nothing of Purser's.
-fn customer_store(world: &World, account: &Value) -> (CephStore, S3Keys) {
-    let url = format!("http://{}", text(&account["endpoint"])).parse().unwrap();
-    let services = world.deployment.services();
-    let store = CephStore::new(CephConfig {
-        admin_url: services.rgw_url.parse().unwrap(),
-        s3_url: url,
-        admin_access_key: "unused".to_owned(),
-        admin_secret_key: "unused".into(),
-        request_timeout: LIMIT,
-    });
-    let keys = S3Keys { access_key: text(&account["access_key"]), secret_key: text(&account["secret_key"]).into() };
-    (store.unwrap(), keys)
-}
-
-async fn events(world: &World, s3uid: &str) -> Vec<String> {
-    let (_, history) = world.http("history", json!({"s3uid": s3uid})).await;
-    let mut events: Vec<String> =
-        history["data"].as_array().unwrap().iter().map(|entry| text(&entry["event"])).collect();
-    events.reverse();
-    events
-}
+use crate::{LIMIT, customer_store, events, text};
 
 #[tokio::test]
 async fn a_php_style_publisher_orders_fills_and_reads_an_account() {

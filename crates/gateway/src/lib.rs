@@ -1,13 +1,22 @@
-//! HTTP to AMQP: resolves tokens, asks the role that answers an action, and shows its reply. It decides nothing else.
+//! HTTP to AMQP: resolves tokens, asks the role that answers an action, and shows its reply, at once or when asked for it
+//! by a callback key. It decides nothing else.
 
 mod admission;
+pub mod api_keys;
+mod ask;
+mod callbacks;
+mod credentials;
 mod domain;
+mod forget;
 mod handle;
+mod incoming;
+mod login_limit;
 mod observe;
 mod store;
 pub mod tokens;
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +24,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::get;
+use axum::routing::{any, get};
 use bus::{Bus, BusConfig, RpcClient};
 use model::Clock;
 use runtime::config::GatewayConfig;
@@ -29,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::admission::Admission;
+use crate::login_limit::LoginLimit;
 
 /// The schema `auth`'s tables; run by the database's owner with that schema as `search_path`.
 pub static MIGRATOR: Migrator =
@@ -45,6 +55,7 @@ struct Gateway {
     bus: Bus,
     rpc: RpcClient,
     admission: Admission,
+    login_limit: LoginLimit,
     clock: Arc<dyn Clock>,
 }
 
@@ -99,16 +110,19 @@ async fn connect(
         () = soft.cancelled() => return Ok(None),
     };
     let admission = Admission::new(config.requests_per_customer_max);
-    Ok(Some(Gateway { rpc: RpcClient::new(bus.clone()), config, pool, bus, admission, clock }))
+    let (rpc, login_limit) = (RpcClient::new(bus.clone()), LoginLimit::default());
+    Ok(Some(Gateway { config, pool, bus, rpc, admission, login_limit, clock }))
 }
 
 async fn run(listener: TcpListener, gateway: Gateway, health: Health, soft: CancellationToken) -> anyhow::Result<()> {
     observe::describe();
     register_checks(&gateway, &health);
     let (bus, pool) = (gateway.bus.clone(), gateway.pool.clone());
-    let router = router(gateway).merge(health.router());
+    let forgetting = tokio::spawn(forget::run(gateway.clone(), soft.clone()));
+    let router = router(gateway).merge(health.router()).into_make_service_with_connect_info::<SocketAddr>();
     info!(listen = %listener.local_addr()?, "serving HTTP");
     axum::serve(listener, router).with_graceful_shutdown(soft.cancelled_owned()).await.context("serving HTTP")?;
+    forgetting.await.context("forgetting what has expired")?;
     bus.close().await;
     pool.close().await;
     Ok(())
@@ -117,8 +131,14 @@ async fn run(listener: TcpListener, gateway: Gateway, health: Health, soft: Canc
 fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/s3.php", get(handle::s3_php::handle).post(handle::s3_php::handle))
-        .method_not_allowed_fallback(handle::s3_php::method_not_allowed)
-        .fallback(handle::s3_php::not_found)
+        .route("/auth.php", get(handle::auth::handle).post(handle::auth::handle))
+        .route("/eq_callback.php", get(handle::eq_callback::handle).post(handle::eq_callback::handle))
+        .route("/storage/{*path}", any(handle::storage::handle))
+        .route("/docs", get(handle::docs::index))
+        .route("/docs/", get(handle::docs::index))
+        .route("/docs/{*path}", get(handle::docs::file))
+        .method_not_allowed_fallback(handle::method_not_allowed)
+        .fallback(handle::not_found)
         .layer(DefaultBodyLimit::max(gateway.config.body_bytes_max))
         .layer(axum::middleware::from_fn(observe::observe))
         .with_state(gateway)

@@ -35,7 +35,7 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let mut response = next.run(request).await;
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let seconds = started.elapsed().as_secs_f64();
     let observed = response.extensions_mut().remove::<Observed>().unwrap_or_default();
     let action = observed.action.unwrap_or("none");

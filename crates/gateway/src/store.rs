@@ -1,5 +1,7 @@
-//! SQL of the schema `auth`.
+//! SQL of the schema `auth`, and of the view on all commands.
 
+pub(crate) mod api_keys;
+pub(crate) mod callbacks;
 pub(crate) mod tokens;
 
 use sqlx::PgPool;

@@ -1,11 +1,14 @@
 //! Tokens: 256 random bits that stand for a principal until they expire or are revoked. Kept as SHA-256 only.
 
+use std::net::IpAddr;
+
 use chrono::TimeDelta;
-use model::{Clock, CustomerId, Principal, PrincipalRole, Timestamp};
-use secrecy::SecretString;
-use sha2::{Digest, Sha256};
+use model::{Clock, Principal, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 
+use crate::api_keys::ApiKey;
+use crate::credentials::{digest, principal, role_text};
 use crate::store::tokens::{self, NewToken, TokenRow};
 
 const PREFIX: &str = "ps_";
@@ -19,12 +22,26 @@ pub enum TokenError {
     /// It was valid once.
     #[error("token expired")]
     Expired,
-    /// It was taken back.
+    /// It was taken back, or the API key was with which it was got.
     #[error("invalid token: it was revoked")]
     Revoked,
+    /// It is valid from another address only.
+    #[error("invalid token: bound to another address")]
+    Bound,
     /// The database can't say.
     #[error("tokens can't be checked: {0}")]
     Database(#[from] sqlx::Error),
+}
+
+/// What a valid token says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// Whom it stands for.
+    pub principal: Principal,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// Whether it counts from one address only.
+    pub is_bound: bool,
 }
 
 /// Makes a token for a principal. It can't be shown again.
@@ -37,21 +54,45 @@ pub async fn issue(
     description: Option<&str>,
     clock: &dyn Clock,
 ) -> Result<SecretString, TokenError> {
-    let token = format!("{PREFIX}{}", hex::encode(rand::random::<[u8; 32]>()));
+    let token = new_token();
     let now = clock.now();
     let row = NewToken {
-        token_sha256: &digest(&token),
+        token_sha256: &digest(token.expose_secret()),
         customer_id: principal.customer_id().map(|id| id.0),
-        role: match principal.role() {
-            PrincipalRole::Customer => "customer",
-            PrincipalRole::Admin => "admin",
-        },
+        role: role_text(principal),
         description,
         created_at: now,
         expires_at: now.checked_add_signed(ttl).unwrap_or(Timestamp::MAX_UTC),
+        api_key_id: None,
+        bound_address: None,
     };
     tokens::insert(pool, row).await?;
-    Ok(token.into())
+    Ok(token)
+}
+
+/// Makes a token for the bearer of an API key, which it never outlives; perhaps for one address only.
+pub(crate) async fn log_in(
+    pool: &PgPool,
+    key: &ApiKey,
+    ttl: TimeDelta,
+    bound_address: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<(SecretString, Session), sqlx::Error> {
+    let token = new_token();
+    let wanted = now.checked_add_signed(ttl).unwrap_or(Timestamp::MAX_UTC);
+    let expires_at = key.expires_at.map_or(wanted, |key_expires_at| wanted.min(key_expires_at));
+    let row = NewToken {
+        token_sha256: &digest(token.expose_secret()),
+        customer_id: key.principal.customer_id().map(|id| id.0),
+        role: role_text(key.principal),
+        description: None,
+        created_at: now,
+        expires_at,
+        api_key_id: Some(key.id),
+        bound_address: bound_address.map(|address| address.to_string()),
+    };
+    tokens::insert(pool, row).await?;
+    Ok((token, Session { principal: key.principal, expires_at, is_bound: bound_address.is_some() }))
 }
 
 /// Takes a token back; false where there is none, or it was taken back before.
@@ -59,12 +100,12 @@ pub async fn revoke(pool: &PgPool, token: &str, clock: &dyn Clock) -> Result<boo
     Ok(tokens::revoke(pool, &digest(token), clock.now()).await?)
 }
 
-/// Whom a token stands for at this moment.
-pub async fn resolve(pool: &PgPool, token: &str, now: Timestamp) -> Result<Principal, TokenError> {
-    principal(tokens::find(pool, &digest(token)).await?, now)
+/// What a token says at this moment to somebody at this address.
+pub async fn resolve(pool: &PgPool, token: &str, address: IpAddr, now: Timestamp) -> Result<Session, TokenError> {
+    session(tokens::find(pool, &digest(token)).await?, address, now)
 }
 
-fn principal(row: Option<TokenRow>, now: Timestamp) -> Result<Principal, TokenError> {
+fn session(row: Option<TokenRow>, address: IpAddr, now: Timestamp) -> Result<Session, TokenError> {
     let row = row.ok_or(TokenError::Invalid)?;
     if row.revoked_at.is_some() {
         return Err(TokenError::Revoked);
@@ -72,13 +113,13 @@ fn principal(row: Option<TokenRow>, now: Timestamp) -> Result<Principal, TokenEr
     if row.expires_at <= now {
         return Err(TokenError::Expired);
     }
-    match (row.role.as_str(), row.customer_id.map(CustomerId)) {
-        ("admin", customer_id) => Ok(Principal::Admin(customer_id)),
-        ("customer", Some(customer_id)) => Ok(Principal::Customer(customer_id)),
-        _ => Err(TokenError::Invalid),
+    if row.bound_address.as_ref().is_some_and(|bound| *bound != address.to_string()) {
+        return Err(TokenError::Bound);
     }
+    let principal = principal(&row.role, row.customer_id).ok_or(TokenError::Invalid)?;
+    Ok(Session { principal, expires_at: row.expires_at, is_bound: row.bound_address.is_some() })
 }
 
-fn digest(token: &str) -> Vec<u8> {
-    Sha256::digest(token.as_bytes()).to_vec()
+fn new_token() -> SecretString {
+    format!("{PREFIX}{}", hex::encode(rand::random::<[u8; 32]>())).into()
 }

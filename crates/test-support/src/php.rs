@@ -1,11 +1,13 @@
 //! The PHP drop-in `deploy/php/s3.php` under PHP's own web server, in front of a deployment.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::time::Instant;
 
 use crate::deployment::{Deployment, FRONTEND_USER, PortLease};
@@ -94,9 +96,15 @@ impl PhpServer {
 
 impl Drop for PhpServer {
     fn drop(&mut self) {
-        // Its workers notice that it is gone, and end too.
+        // The workers would go on without their parent. They share its terminal, so that Ctrl-C ends them all, too.
+        let parent = self.child.id();
+        let workers = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+        for worker in workers.split_whitespace().filter_map(|id| id.parse().ok()) {
+            // One that has ended already is what is wanted.
+            let _ = kill(Pid::from_raw(worker), Signal::SIGKILL);
+        }
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
-            eprintln!("php (process {}) may still run: {error}", self.child.id());
+            eprintln!("php (process {parent}) may still run: {error}");
         }
     }
 }

@@ -6,7 +6,7 @@ use model::Principal;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::answer::Fault;
+use super::fault::Fault;
 use super::parameters::take_text;
 
 /// Ours alone: the same text always makes the same id.
@@ -25,8 +25,8 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Finds the action, and checks that it may be called by this method.
-    pub(crate) fn of(
+    /// What `/s3.php` is asked for: finds the action, and checks that it may be called by this method.
+    pub(crate) fn of_s3_php(
         method: &Method,
         authorization: Option<&str>,
         mut parameters: Map<String, Value>,
@@ -38,8 +38,23 @@ impl Call {
         if spec.post_only && method != Method::POST {
             return Err(Fault::MethodNotAllowed { action: Some(spec.name), allow: "POST" });
         }
-        let token = take_text(&mut parameters, "token").or_else(|| bearer(authorization?));
+        let token = take_token(&mut parameters, authorization);
         Ok(Self { spec, token, parameters })
+    }
+
+    /// What `/storage/…` is asked for: the path's name wins over a parameter.
+    pub(crate) fn of_storage(
+        spec: &'static ActionSpec,
+        name: Option<String>,
+        authorization: Option<&str>,
+        mut parameters: Map<String, Value>,
+    ) -> Self {
+        parameters.remove("action");
+        if let Some(name) = name {
+            parameters.insert("name".to_owned(), Value::String(name));
+        }
+        let token = take_token(&mut parameters, authorization);
+        Self { spec, token, parameters }
     }
 
     /// The exchange that carries this kind of action.
@@ -50,12 +65,25 @@ impl Call {
         }
     }
 
+    /// Takes `wait`: for how many seconds, at most, the reply is waited for. Queries are always waited for.
+    pub(crate) fn take_wait(&mut self, seconds_max: u64) -> Result<u64, Fault> {
+        let wait = take_text(&mut self.parameters, "wait").filter(|_| self.spec.kind == ActionKind::Command);
+        let Some(text) = wait else { return Ok(seconds_max) };
+        let seconds = text.parse().ok().filter(|seconds| *seconds <= seconds_max);
+        seconds.ok_or_else(|| Fault::Invalid(format!("wait must be an integer from 0 to {seconds_max} (seconds)")))
+    }
+
     /// The message's body: the parameters, and who is asking. Callers can't say that themselves.
     pub(crate) fn body(&self, principal: Principal) -> Vec<u8> {
         let mut body = self.parameters.clone();
         body.insert("principal".to_owned(), serde_json::json!(principal));
         Value::Object(body).to_string().into_bytes()
     }
+}
+
+/// The token: the parameter, or what the header `Authorization` bears.
+pub(crate) fn take_token(parameters: &mut Map<String, Value>, authorization: Option<&str>) -> Option<String> {
+    take_text(parameters, "token").or_else(|| bearer(authorization?))
 }
 
 fn bearer(authorization: &str) -> Option<String> {
@@ -83,7 +111,7 @@ mod tests {
 
     fn call(method: &Method, authorization: Option<&str>, parameters: Value) -> Result<Call, Fault> {
         let Value::Object(parameters) = parameters else { unreachable!() };
-        Call::of(method, authorization, parameters)
+        Call::of_s3_php(method, authorization, parameters)
     }
 
     #[test]
@@ -94,6 +122,7 @@ mod tests {
             (Method::POST, json!({"action": ["list_plans"]}), Fault::UnknownAction("[\"list_plans\"]".to_owned())),
             (Method::GET, json!({"action": "nonsense"}), Fault::UnknownAction("nonsense".to_owned())),
             (Method::POST, json!({"action": "release_account"}), Fault::UnknownAction("release_account".to_owned())),
+            (Method::GET, json!({"action": "storage_info"}), Fault::UnknownAction("storage_info".to_owned())),
             (
                 Method::GET,
                 json!({"action": "create_order"}),
@@ -131,6 +160,37 @@ mod tests {
         let body: Value = serde_json::from_slice(&call.body(Principal::Customer(CustomerId(7)))).unwrap();
         assert_eq!(body, json!({"bucket_name": "b", "principal": {"role": "customer", "customer_id": 7}}));
         assert_eq!(call.exchange(), "s3.commands");
+    }
+
+    #[test]
+    fn the_path_s_name_wins() {
+        let spec = find_action("storage_info").unwrap();
+        let Value::Object(parameters) = json!({"name": "a", "action": "x", "token": "t"}) else { unreachable!() };
+        let named = Call::of_storage(spec, Some("b".to_owned()), None, parameters.clone());
+        assert_eq!((named.token.as_deref(), Value::Object(named.parameters)), (Some("t"), json!({"name": "b"})));
+        let unnamed = Call::of_storage(spec, None, None, parameters);
+        assert_eq!(Value::Object(unnamed.parameters), json!({"name": "a"}));
+    }
+
+    #[test]
+    fn only_commands_are_waited_for_as_long_as_the_caller_says() {
+        let rule = || Err(Fault::Invalid("wait must be an integer from 0 to 25 (seconds)".to_owned()));
+        for (action, wait, expected) in [
+            ("create_bucket", json!(null), Ok(25)),
+            ("create_bucket", json!(""), Ok(25)),
+            ("create_bucket", json!("0"), Ok(0)),
+            ("create_bucket", json!(25), Ok(25)),
+            ("create_bucket", json!(26), rule()),
+            ("create_bucket", json!("-1"), rule()),
+            ("create_bucket", json!(1.5), rule()),
+            ("create_bucket", json!("soon"), rule()),
+            ("list_plans", json!("0"), Ok(25)),
+            ("list_plans", json!("soon"), Ok(25)),
+        ] {
+            let mut call = call(&Method::POST, None, json!({"action": action, "wait": wait})).unwrap();
+            assert_eq!(call.take_wait(25), expected, "{action} {wait}");
+            assert!(call.parameters.is_empty());
+        }
     }
 
     #[test]

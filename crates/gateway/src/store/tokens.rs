@@ -11,26 +11,32 @@ pub(crate) struct NewToken<'a> {
     pub(crate) description: Option<&'a str>,
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
+    pub(crate) api_key_id: Option<i64>,
+    pub(crate) bound_address: Option<String>,
 }
 
-/// What a token stands for.
+/// What a token stands for. Its revocation is its own or its API key's.
 pub(crate) struct TokenRow {
     pub(crate) customer_id: Option<i64>,
     pub(crate) role: String,
     pub(crate) expires_at: Timestamp,
     pub(crate) revoked_at: Option<Timestamp>,
+    pub(crate) bound_address: Option<String>,
 }
 
 pub(crate) async fn insert(pool: &PgPool, token: NewToken<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO auth.tokens (token_sha256, customer_id, role, description, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO auth.tokens
+             (token_sha256, customer_id, role, description, created_at, expires_at, api_key_id, bound_address)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         token.token_sha256,
         token.customer_id,
         token.role,
         token.description,
         token.created_at,
-        token.expires_at
+        token.expires_at,
+        token.api_key_id,
+        token.bound_address
     )
     .execute(pool)
     .await
@@ -52,9 +58,20 @@ pub(crate) async fn revoke(pool: &PgPool, token_sha256: &[u8], now: Timestamp) -
 pub(crate) async fn find(pool: &PgPool, token_sha256: &[u8]) -> Result<Option<TokenRow>, sqlx::Error> {
     sqlx::query_as!(
         TokenRow,
-        "SELECT customer_id, role, expires_at, revoked_at FROM auth.tokens WHERE token_sha256 = $1",
+        r#"SELECT t.customer_id, t.role, t.expires_at, t.bound_address,
+                  coalesce(t.revoked_at, k.revoked_at) AS revoked_at
+           FROM auth.tokens t LEFT JOIN auth.api_keys k ON k.id = t.api_key_id
+           WHERE t.token_sha256 = $1"#,
         token_sha256
     )
     .fetch_optional(pool)
     .await
+}
+
+/// Deletes the tokens of logins that expired before `expired_before`; those that operators issued stay.
+pub(crate) async fn forget(pool: &PgPool, expired_before: Timestamp) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!("DELETE FROM auth.tokens WHERE api_key_id IS NOT NULL AND expires_at < $1", expired_before)
+        .execute(pool)
+        .await?;
+    Ok(done.rows_affected())
 }

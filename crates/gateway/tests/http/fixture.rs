@@ -1,5 +1,6 @@
 //! A gateway with a virtual host and a database of its own, gone after the test whether it passes or not.
 
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -29,6 +30,14 @@ use uuid::Uuid;
 /// Ample on a busy machine; reached only where something is broken.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
+/// The workers' journals, as the gateway sees them.
+const COMMANDS: &str = "
+    CREATE SCHEMA shared;
+    CREATE TABLE shared.commands (
+        principal text, message_id uuid, action text, received_at timestamptz, answered_at timestamptz,
+        reply text, is_secret boolean, objects_total bigint, objects_deleted bigint
+    )";
+
 pub(crate) struct Fixture {
     services: Services,
     pub(crate) management: Management,
@@ -38,7 +47,16 @@ pub(crate) struct Fixture {
     http: reqwest::Client,
     pub(crate) pool: PgPool,
     pub(crate) clock: ManualClock,
+    config: GatewayConfig,
     shutdown: CancellationToken,
+}
+
+/// How far a command has come; the reply is JSON text.
+#[derive(Clone, Copy)]
+pub(crate) enum Noted<'a> {
+    Taken,
+    Answered(&'a str),
+    AnsweredSecretly,
 }
 
 /// What a test may set.
@@ -46,11 +64,17 @@ pub(crate) struct Fixture {
 pub(crate) struct Settings {
     pub(crate) reply_wait_seconds: u64,
     pub(crate) requests_per_customer_max: usize,
+    pub(crate) trusted_proxies: &'static [IpAddr],
+}
+
+impl Settings {
+    pub(crate) const DEFAULT: Self =
+        Self { reply_wait_seconds: 30, requests_per_customer_max: 64, trusted_proxies: &[] };
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { reply_wait_seconds: 30, requests_per_customer_max: 64 }
+        Self::DEFAULT
     }
 }
 
@@ -99,9 +123,9 @@ async fn run(
         reply_wait_seconds: settings.reply_wait_seconds,
         body_bytes_max: 4096,
         requests_per_customer_max: settings.requests_per_customer_max,
+        trusted_proxies: settings.trusted_proxies.to_vec(),
     };
-    let health = Health::new(Metrics::detached().expect("metrics"), shutdown.clone());
-    let serving = tokio::spawn(gateway::serve_on(listener, config, health, Arc::new(clock.clone()), shutdown.clone()));
+    let serving = serve(listener, config.clone(), clock.clone(), shutdown.clone());
     let fixture = Fixture {
         base: format!("http://{address}"),
         http: reqwest::Client::builder().no_proxy().build().expect("a client"),
@@ -111,15 +135,30 @@ async fn run(
         management,
         pool,
         clock,
+        config,
         shutdown,
     };
     let admin = fixture.admin().await;
     Topology::of_role(RoleName::Billing).declare(&admin).await.expect("the topology");
     test(&fixture).await;
     fixture.shutdown.cancel();
+    ended(serving).await;
+    fixture.pool.close().await;
+}
+
+fn serve(
+    listener: TcpListener,
+    config: GatewayConfig,
+    clock: ManualClock,
+    shutdown: CancellationToken,
+) -> JoinHandle<anyhow::Result<()>> {
+    let health = Health::new(Metrics::detached().expect("metrics"), shutdown.clone());
+    tokio::spawn(gateway::serve_on(listener, config, health, Arc::new(clock), shutdown))
+}
+
+async fn ended(serving: JoinHandle<anyhow::Result<()>>) {
     let served = tokio::time::timeout(DEADLINE, serving).await.expect("it ends in time");
     served.expect("it doesn't panic").expect("it doesn't fail");
-    fixture.pool.close().await;
 }
 
 async fn migrated_pool(services: &Services, name: &str) -> PgPool {
@@ -128,6 +167,7 @@ async fn migrated_pool(services: &Services, name: &str) -> PgPool {
     let options = PgConnectOptions::from_str(&url).expect("a URL").options([("search_path", "auth")]);
     let pool = PgPool::connect_with(options).await.expect("the database");
     gateway::MIGRATOR.run(&pool).await.expect("migrations");
+    database::psql(services, name, COMMANDS).expect("the view's stand-in");
     pool
 }
 
@@ -146,6 +186,46 @@ impl Fixture {
     /// The gateway's broker user.
     pub(crate) fn broker_user(&self) -> &str {
         &self.name
+    }
+
+    /// Runs one more gateway on the same broker and database until `condition` holds.
+    pub(crate) async fn with_another(&self, mut condition: impl AsyncFnMut() -> bool) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let shutdown = CancellationToken::new();
+        let serving = serve(listener, self.config.clone(), self.clock.clone(), shutdown.clone());
+        test_support::world::wait_until(DEADLINE, "the other gateway's work", async || condition().await).await;
+        shutdown.cancel();
+        ended(serving).await;
+    }
+
+    /// A role's journal says this of a command from now on.
+    pub(crate) async fn note_command(&self, actor: &str, id: Uuid, action: &str, noted: Noted<'_>) {
+        let now = self.clock.now();
+        let (answered_at, reply) = match noted {
+            Noted::Taken => (None, None),
+            Noted::Answered(reply) => (Some(now), Some(reply)),
+            Noted::AnsweredSecretly => (Some(now), None),
+        };
+        sqlx::query("DELETE FROM shared.commands WHERE message_id = $1 AND principal = $2")
+            .bind(id)
+            .bind(actor)
+            .execute(&self.pool)
+            .await
+            .expect("no older row");
+        sqlx::query(
+            "INSERT INTO shared.commands (principal, message_id, action, received_at, answered_at, reply, is_secret)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(actor)
+        .bind(id)
+        .bind(action)
+        .bind(now)
+        .bind(answered_at)
+        .bind(reply)
+        .bind(answered_at.is_some() && reply.is_none())
+        .execute(&self.pool)
+        .await
+        .expect("a row");
     }
 
     /// A token that is valid for an hour.
@@ -167,6 +247,11 @@ impl Fixture {
     /// Posts a form to `/s3.php`.
     pub(crate) fn post(&self, form: &[(&str, &str)]) -> RequestBuilder {
         self.request(Method::POST, "/s3.php").form(form)
+    }
+
+    /// Posts a form to another path.
+    pub(crate) fn post_to(&self, path: &str, form: &[(&str, &str)]) -> RequestBuilder {
+        self.request(Method::POST, path).form(form)
     }
 
     /// Answers billing's commands and queries from now on.
@@ -238,6 +323,12 @@ pub(crate) async fn send_whole(request: RequestBuilder) -> ((StatusCode, reqwest
     let head = (response.status(), response.headers().clone());
     let text = response.text().await.expect("a body");
     (head, serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}")))
+}
+
+/// What the gateway itself says below `/storage`.
+pub(crate) fn storage_refusal(status: u16, message: &str) -> (StatusCode, Value) {
+    let body = json!({"code": status, "message": message, "result": {}});
+    (StatusCode::from_u16(status).expect("a status"), body)
 }
 
 /// What the gateway itself says.

@@ -64,6 +64,20 @@ fn programs(service: Service) -> &'static [(&'static str, &'static str)] {
     }
 }
 
+/// PHP with what the tests of `deploy/php` use, each file with the Debian package that holds it.
+const PHP: [(&str, &str); 5] = [
+    ("php8.2", "php8.2-cli"),
+    ("/usr/share/php/PhpAmqpLib/autoload.php", "php-amqplib"),
+    ("/usr/lib/php/20220829/msgpack.so", "php-msgpack"),
+    ("/usr/lib/php/20220829/curl.so", "php-curl"),
+    ("/usr/lib/php/20220829/mbstring.so", "php-mbstring"),
+];
+
+/// The Debian packages that PHP's tests need and this machine lacks.
+pub fn missing_for_php() -> Vec<&'static str> {
+    PHP.iter().filter(|(file, _)| find_program(file).is_err()).map(|(_, package)| *package).collect()
+}
+
 /// The Debian packages that `services` need and this machine lacks, judged by their programs.
 pub fn missing(services: &[Service]) -> Vec<&'static str> {
     let wanted = services.iter().flat_map(|service| programs(*service));

@@ -55,6 +55,11 @@ impl Stack {
         self.layout.dev_dir.join("services.json")
     }
 
+    /// Installs what PHP's tests need, where it is missing.
+    pub fn install_php(&self, progress: &Progress) -> Result<()> {
+        packages::install(&packages::missing_for_php(), &self.layout.dev_dir.join("apt-php.log"), progress)
+    }
+
     /// Installs what is missing, starts all that doesn't run, and returns when everything answers.
     ///
     /// Services named in the environment are left alone. What runs already is found again, also after an interruption.

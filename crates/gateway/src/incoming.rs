@@ -1,0 +1,90 @@
+//! A request as it arrived: parameters from wherever they stand, and from which address.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, FromRequest, Request};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::{Map, Value};
+use tracing::error;
+
+use crate::Gateway;
+use crate::domain::client_address::client_address;
+use crate::domain::fault::Fault;
+use crate::domain::parameters;
+use crate::tokens::{self, Session, TokenError};
+
+/// How long a client may take to send its body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A request that was read to its end.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    pub(crate) parameters: Map<String, Value>,
+    pub(crate) address: IpAddr,
+}
+
+impl Incoming {
+    /// Reads a request.
+    pub(crate) async fn read(gateway: &Gateway, request: Request) -> Result<Self, Fault> {
+        let address = address(gateway, &request);
+        let method = request.method().clone();
+        let headers = request.headers().clone();
+        let query = request.uri().query().map(str::to_owned);
+        let body = body(gateway, request).await?;
+        let parameters = parameters::read(query.as_deref(), text(&headers, header::CONTENT_TYPE), &body)?;
+        Ok(Self { method, headers, parameters, address })
+    }
+
+    /// A header that is a text.
+    pub(crate) fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
+        text(&self.headers, name)
+    }
+}
+
+/// Whom the token stands for, used from this address.
+pub(crate) async fn session(gateway: &Gateway, token: Option<&str>, address: IpAddr) -> Result<Session, Fault> {
+    let token = token.ok_or(Fault::TokenRequired)?;
+    match tokens::resolve(&gateway.pool, token, address, gateway.clock.now()).await {
+        Ok(session) => Ok(session),
+        Err(TokenError::Invalid | TokenError::Revoked) => Err(Fault::TokenInvalid),
+        Err(TokenError::Expired) => Err(Fault::TokenExpired),
+        Err(TokenError::Bound) => Err(Fault::TokenBound),
+        Err(TokenError::Database(error)) => {
+            error!(%error, "tokens can't be checked");
+            Err(Fault::Unavailable("tokens can't be checked at the moment"))
+        }
+    }
+}
+
+fn address(gateway: &Gateway, request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+    let forwarded: Vec<_> = request
+        .headers()
+        .get_all("x-forwarded-for")
+        .iter()
+        .map(HeaderValue::to_str)
+        .map(Result::unwrap_or_default)
+        .collect();
+    client_address(peer, forwarded.into_iter(), &gateway.config.trusted_proxies)
+}
+
+async fn body(gateway: &Gateway, request: Request) -> Result<Bytes, Fault> {
+    let bytes_max = gateway.config.body_bytes_max;
+    match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(Fault::BodyTooLarge { bytes_max })
+        }
+        Ok(Err(rejection)) => Err(Fault::BadRequest(format!("the body can't be read: {rejection}"))),
+        Err(_) => Err(Fault::BodyTimeout),
+    }
+}
+
+fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
