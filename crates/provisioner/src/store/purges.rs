@@ -15,6 +15,7 @@ pub(crate) struct Claim {
 
 /// What a finished purge has deleted.
 pub(crate) struct Purged {
+    /// What a killed attempt deleted last may have escaped its count; then as many as there were at the beginning.
     pub(crate) objects_deleted: i64,
     pub(crate) buckets_deleted: Vec<String>,
 }
@@ -137,7 +138,7 @@ pub(crate) async fn finish(
         Purged,
         "UPDATE provisioner.purges SET finished_at = $3, last_error = NULL
          WHERE s3uid = $1 AND attempt = $2 AND finished_at IS NULL
-         RETURNING objects_deleted, buckets_deleted",
+         RETURNING greatest(objects_deleted, objects_total) AS \"objects_deleted!\", buckets_deleted",
         claim.s3uid.as_str(),
         claim.attempt,
         now
