@@ -17,7 +17,8 @@ async fn an_order_past_its_deadline_fails_and_what_was_made_is_released() {
     let bucket = world.bucket_name("late");
     let (status, reply) = world.http("create_order", json!({"plan_id": 1, "bucket_name": bucket})).await;
     let message = "S3 account order failed: the account could not be made in time; nothing is charged";
-    assert_eq!((status, reply), (200, json!({"code": -1, "message": message})));
+    let details = json!({"cancelled": true});
+    assert_eq!((status, reply), (200, json!({"code": -1, "message": message, "details": details})));
     let provisioner = world.deployment.spawn("provisioner", &[]).await.unwrap();
     world.processes.push(provisioner);
     wait_until(LIMIT, "the release is recorded", async || {

@@ -18,6 +18,11 @@ async fn a_customer_cant_touch_another_s_account() {
         ("get_buckets_rmq", json!({})),
         ("get_user_info", json!({})),
         ("create_bucket", json!({"bucket_name": bucket})),
+        ("delete_bucket", json!({"bucket_name": bucket})),
+        ("delete_file", json!({"bucket_name": bucket, "filename": "a"})),
+        ("delete_account", json!({})),
+        ("delete_payment_account", json!({})),
+        ("cancel_payment_account_deletion", json!({})),
         ("history", json!({})),
     ] {
         let mut replies = Vec::new();
@@ -32,6 +37,15 @@ async fn a_customer_cant_touch_another_s_account() {
         for reply in replies {
             assert_eq!(reply, json!({"code": -1, "message": "S3 account not found for this customer"}), "{action}");
         }
+    }
+    let not_found = "S3 account not found for this customer";
+    for whose in [&s3uid, &missing] {
+        let (_, reply) = world.http_other("get_buckets", json!({"s3uid": whose})).await;
+        assert_eq!(reply, json!({"code": -1, "message": format!("Load bucket error: {not_found}")}));
+        let (_, reply) = world.http_other("get_files", json!({"s3uid": whose, "bucket_name": bucket})).await;
+        assert_eq!(reply, json!({"code": -1, "message": not_found, "details": {"s3uid": whose}}));
+        let (_, reply) = world.http_other("get_users", json!({"s3uid": whose})).await;
+        assert_eq!((&reply["s3_users"], &reply["total"]), (&json!([]), &json!(0)));
     }
     let (_, reply) = world.http_other("get_buckets_rmq", json!({"s3uid": s3uid, "id": 1})).await;
     assert_eq!(reply["message"], "id is for administrators; leave it out, or send your own customer id");

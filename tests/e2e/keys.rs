@@ -18,7 +18,8 @@ async fn every_look_at_a_key_is_written_down() {
         let (_, shown) = world.http("show_key", json!({"s3uid": s3uid, parameter: value})).await;
         assert_eq!(shown["result"], "OK", "{shown}");
         let key = text(&shown["key"]);
-        let is_right = if value == "access_key" { key == keys.access_key } else { keys.same_as(&keys.access_key, &key) };
+        let is_right =
+            if value == "access_key" { key == keys.access_key } else { keys.same_as(&keys.access_key, &key) };
         assert!(is_right, "{value}");
     }
     assert_eq!(events(&world, &s3uid).await[4..], ["key_shown", "key_shown"]);

@@ -53,7 +53,7 @@ pub(crate) async fn cancel(step: &mut Step, request: &Request, service: &Service
 
 /// Withdraws a service's cancellation, and returns it.
 pub(crate) async fn withdraw(step: &mut Step, request: &Request, service: &Service) -> Result<Cancellation, Failure> {
-    let (state, cancellation) = service.withdrawn()?;
+    let (state, cancellation) = service.withdrawn(step.now())?;
     store::services::set_cancellation(step.connection(), service, state, None).await?;
     step.record(Record {
         event: ServiceCancellationWithdrawn::EVENT,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -152,16 +153,20 @@ impl RpcClient {
     ///
     /// `reply_to` and `correlation_id` are set here.
     pub async fn call(&self, message: Message, timeout: Duration) -> Result<RpcReply, RpcError> {
-        tokio::time::timeout(timeout, self.ask(message)).await.unwrap_or_else(|_| {
-            Err(if self.bus.is_connected() {
+        let taken = Arc::new(AtomicBool::new(false));
+        tokio::time::timeout(timeout, self.ask(message, &taken)).await.unwrap_or_else(|_| {
+            Err(if taken.load(Ordering::Acquire) {
                 RpcError::Timeout
+            } else if self.bus.is_connected() {
+                RpcError::Unconfirmed("the broker confirms nothing".to_owned())
             } else {
                 RpcError::Unconfirmed("there is no connection".to_owned())
             })
         })
     }
 
-    async fn ask(&self, mut message: Message) -> Answer {
+    /// `taken` becomes true once the broker has confirmed the request.
+    async fn ask(&self, mut message: Message, taken: &Arc<AtomicBool>) -> Answer {
         let id = Uuid::new_v4().to_string();
         message.reply_to = Some(REPLY_TO.to_owned());
         message.correlation_id = Some(id.clone());
@@ -181,7 +186,7 @@ impl RpcClient {
                 .basic_publish(exchange, routing_key, options, &message.body, properties)
                 .await
                 .map_err(|error| broken(&error))?;
-            tokio::spawn(watch_confirm(confirm, id, pending));
+            tokio::spawn(watch_confirm(confirm, id, pending, Arc::clone(taken)));
             receiver.await.unwrap_or_else(|_| Err(RpcError::Unconfirmed("the connection is closing".to_owned())))
         };
         session.while_alive(ask_and_wait).await.unwrap_or_else(|lost| Err(unconfirmed(&lost)))
@@ -219,9 +224,12 @@ fn unconfirmed(error: &dyn fmt::Display) -> RpcError {
 /// Ends calls whose request wasn't taken.
 ///
 /// lapin may hand one call's returned message to another's confirm: its correlation id says whose it is.
-async fn watch_confirm(confirm: PublisherConfirm, id: String, pending: Pending) {
+async fn watch_confirm(confirm: PublisherConfirm, id: String, pending: Pending, taken: Arc<AtomicBool>) {
     let (answer, returned) = match confirm.await {
-        Ok(Confirmation::Ack(returned)) => (None, returned),
+        Ok(Confirmation::Ack(returned)) => {
+            taken.store(true, Ordering::Release);
+            (None, returned)
+        }
         Ok(Confirmation::Nack(returned)) => (Some(RpcError::Rejected), returned),
         Ok(Confirmation::NotRequested) => (None, None),
         Err(error) => (Some(broken(&error).into()), None),

@@ -13,12 +13,16 @@ use crate::Gateway;
 use crate::callbacks;
 use crate::domain::call::{Call, message_id};
 use crate::domain::fault::{Fault, IDEMPOTENCY_KEY};
-use crate::domain::trace_context;
+use crate::domain::{parameters, trace_context};
 use crate::incoming::{Incoming, session};
 use crate::observe::Observed;
 
 /// Roles read no larger message.
 const MESSAGE_BYTES_MAX: usize = 1_048_576;
+/// An address that may be answered, and that nobody reads.
+const NOBODY: &str = "reply.nobody";
+/// Enough for a role to say what it has said before.
+const KNOWN_WAIT_SECONDS: u64 = 2;
 
 /// What a caller is told.
 pub(crate) enum Answer {
@@ -46,15 +50,30 @@ pub(crate) async fn ask(
     let requests_max = gateway.config.requests_per_customer_max;
     let _place = gateway.admission.admit(principal).ok_or(Fault::TooManyRequests { requests_max })?;
 
-    let wait_seconds = call.take_wait(gateway.config.reply_wait_seconds)?;
-    let id = message_id(incoming.headers.get(IDEMPOTENCY_KEY).map(HeaderValue::as_bytes))?;
+    let mut wait_seconds = call.take_wait(gateway.config.reply_wait_seconds)?;
+    if let Some(name) = parameters::with_nul(&call.parameters) {
+        return Err(Fault::Invalid(format!("{name} must not contain a NUL character")));
+    }
+    let own_key = incoming.headers.get(IDEMPOTENCY_KEY).map(HeaderValue::as_bytes);
+    let id = message_id(own_key)?;
     observed.message_id = Some(id);
     let message = message(gateway, &call, principal, id, incoming)?;
     let command_id = (call.spec.kind == ActionKind::Command).then_some(id);
     if !gateway.bus.is_connected() {
         return Err(Fault::Unavailable("the message broker is away at the moment"));
     }
-    let answered = if wait_seconds == 0 {
+    if wait_seconds == 0 && own_key.is_some() && callbacks::is_known(&gateway.pool, principal, id).await {
+        // Sent before: its answer, or what is wrong with asking again, is at hand.
+        wait_seconds = KNOWN_WAIT_SECONDS;
+    }
+    let mut kept = None;
+    let answered = if let (0, Some(id)) = (wait_seconds, command_id) {
+        // Before the command leaves: who gives up at once must have the key.
+        let key = callbacks::register(&gateway.pool, principal, id, call.spec.name, gateway.clock.now()).await;
+        kept = Some(key.map_err(|error| {
+            error!(%error, "a callback key can't be kept");
+            Fault::Unavailable("callback keys can't be kept at the moment")
+        })?);
         send_off(gateway, message).await.and(Err(RpcError::Timeout))
     } else {
         gateway.rpc.call(message, Duration::from_secs(wait_seconds)).await
@@ -68,7 +87,10 @@ pub(crate) async fn ask(
             error!(action, content_type = reply.content_type, "a role's reply is no JSON");
             Err(Fault::Unreadable)
         }
-        Err(RpcError::Timeout) => later(gateway, principal, command_id, action, wait_seconds).await,
+        Err(RpcError::Timeout) => match (kept, command_id) {
+            (Some(key), Some(id)) => Ok(Answer::Callback { key, id }),
+            _ => later(gateway, principal, command_id, action, wait_seconds).await,
+        },
         Err(RpcError::Unconfirmed(reason)) => {
             warn!(action, reason, "the broker was lost on the way");
             Err(Fault::Lost { command_id })
@@ -82,7 +104,9 @@ pub(crate) async fn ask(
 }
 
 /// Sends a command whose reply nobody waits for; it is with the broker afterwards.
-async fn send_off(gateway: &Gateway, message: Message) -> Result<(), RpcError> {
+async fn send_off(gateway: &Gateway, mut message: Message) -> Result<(), RpcError> {
+    // Without an address a refusal would be kept aside for a person; its caller finds it by the callback key.
+    message.reply_to = Some(NOBODY.to_owned());
     let limit = Duration::from_secs(gateway.config.reply_wait_seconds);
     match tokio::time::timeout(limit, gateway.bus.publisher().publish(message)).await {
         Ok(published) => Ok(published?),

@@ -32,6 +32,11 @@ pub(crate) async fn register(
     Ok(key)
 }
 
+/// Whether a role has taken a command of this principal under this id. Where that can't be told, it counts as new.
+pub(crate) async fn is_known(pool: &PgPool, principal: Principal, message_id: Uuid) -> bool {
+    callbacks::is_known(pool, &principal.actor(), message_id).await.unwrap_or(false)
+}
+
 /// The command that a key leads to, unless there is no such key any more.
 pub(crate) async fn find(pool: &PgPool, key: &str, now: Timestamp) -> Result<Option<Command>, sqlx::Error> {
     callbacks::find(pool, &digest(key), now).await

@@ -70,7 +70,9 @@ impl Journal {
             Seen::Pending => return self.join(&key, &fingerprint, request).await,
             Seen::New => {}
         }
-        self.refuse_if_late(request)?;
+        if let Err(refusal) = self.check_deadline(request) {
+            return self.save_refusal(&key, request, &fingerprint, &refusal).await.map(Some);
+        }
         let mut step = self.step().await?;
         if !step.accept(&key, request, &fingerprint).await? {
             drop(step);
@@ -131,7 +133,9 @@ impl Journal {
         let (lease, plan) = match self.seen(&key, &fingerprint).await? {
             Seen::Answered(reply) => return Ok(reply),
             Seen::New => {
-                self.refuse_if_late(request)?;
+                if let Err(refusal) = self.check_deadline(request) {
+                    return self.save_refusal(&key, request, &fingerprint, &refusal).await;
+                }
                 match self.begin_outside(handler, request, &parameters, &key, &fingerprint).await {
                     Ok(begun) => begun,
                     Err(Failure::Refused(refusal)) => {
@@ -253,13 +257,12 @@ impl Journal {
         }
     }
 
-    fn refuse_if_late(&self, request: &Request) -> Result<(), Failure> {
+    fn check_deadline(&self, request: &Request) -> Result<(), Refusal> {
         match request.deadline {
             Some(deadline) if self.clock.now() > deadline => Err(Refusal::cancelled(format!(
                 "the command's deadline {} has passed; nothing was done",
                 deadline.to_rfc3339()
-            ))
-            .into()),
+            ))),
             _ => Ok(()),
         }
     }

@@ -10,6 +10,7 @@ pub use accounts::{
     FileDeleted, KeyRotated, KeyShown,
 };
 use model::{CustomerId, OrderId, PlanId, S3Uid, Timestamp};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 pub use services::{
@@ -45,7 +46,7 @@ impl fmt::Display for Subject {
 }
 
 /// An event as it is published; `id` to `time` are its CloudEvents attributes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// `ce-id`: consumers of deltas dedupe by it.
     pub id: Uuid,

@@ -3,6 +3,7 @@
 //! This crate knows no broker: the `bus` turns AMQP deliveries into [`Delivery`] and carries out an [`Outcome`].
 
 mod action;
+mod catalog;
 mod codec;
 mod delivery;
 mod event;
@@ -24,6 +25,7 @@ pub use action::{
     StorageUndelete, UpdateTrafficInfo, UpdateTrafficInfoReply, UsageSnapshotReply, UserOrder, UserPriceReply,
     UserReply, UserServiceReply, find_action,
 };
+pub use catalog::{AccountReply, ActionVisitor, EmptyReply, EventVisitor, visit_actions, visit_events};
 pub use codec::{DecodeError, Encoding};
 pub use delivery::{Delivery, Outcome, ParkReason, RetryKind};
 pub use event::{

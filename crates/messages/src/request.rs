@@ -1,6 +1,7 @@
 //! A decoded request: who asks for what, under which id, and where the answer goes.
 
 use model::{CustomerId, Principal, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -36,7 +37,7 @@ impl CallerAddress {
 }
 
 /// What makes a command the same command: ids are unique per caller.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct CommandKey {
     /// The caller, as [`Principal::actor`] names them.
     pub principal: String,

@@ -21,17 +21,16 @@ fn unavailable(error: &StoreError) -> Failure {
     Failure::Unavailable(error.to_string())
 }
 
-/// Reads an account from its store.
+/// Reads an account from its store; its usage from a while before `since` on, when it was last read, or made.
 pub(crate) async fn read(
     metering: &Metering,
-    connection: &mut PgConnection,
     s3uid: &S3Uid,
     location: &Location,
+    since: Option<Timestamp>,
 ) -> Result<Sample, Failure> {
     let store = &metering.locations.get(location).map_err(|error| unavailable(&error))?.store;
     let measured_at = metering.clock.now();
-    let since = store::accounts::measured_or_made_at(connection, s3uid).await?.unwrap_or(measured_at);
-    let (from, to) = window::hours_to_read(since, measured_at);
+    let (from, to) = window::hours_to_read(since.unwrap_or(measured_at), measured_at);
     let (buckets, records) = tokio::try_join!(store.bucket_usages(s3uid), store.usage(s3uid, from, to))
         .map_err(|error| unavailable(&error))?;
     Ok(Sample { s3uid: s3uid.clone(), measured_at, buckets, records })
@@ -40,7 +39,8 @@ pub(crate) async fn read(
 /// Reads an account from its store and writes its sample; one that is gone has nothing left to read.
 pub(crate) async fn read_again(metering: &Metering, step: &mut Step, s3uid: &S3Uid) -> Result<(), Failure> {
     let Some(location) = store::accounts::location(step.connection(), s3uid).await? else { return Ok(()) };
-    let sample = read(metering, step.connection(), s3uid, &location).await?;
+    let since = store::accounts::measured_or_made_at(&mut *step.connection(), s3uid).await?;
+    let sample = read(metering, s3uid, &location, since).await?;
     write(step.connection(), &sample).await
 }
 

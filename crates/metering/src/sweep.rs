@@ -8,6 +8,7 @@ use history::Failure;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::window::LATE_FLUSH;
 use crate::{Metering, sampling, store};
 
 /// How many accounts are read side by side.
@@ -35,7 +36,7 @@ async fn sweep(metering: &Metering, soft: &CancellationToken) -> Result<(), Fail
         return Ok(());
     }
     let started = Instant::now();
-    let accounts = store::accounts::active(&metering.pool).await?;
+    let accounts = store::accounts::readable(&metering.pool, metering.clock.now() - LATE_FLUSH).await?;
     let total = accounts.len();
     let failed = stream::iter(accounts)
         .take_until(soft.cancelled())
@@ -56,8 +57,10 @@ async fn sweep(metering: &Metering, soft: &CancellationToken) -> Result<(), Fail
 }
 
 async fn sample(metering: &Metering, account: &store::accounts::Account) -> Result<(), Failure> {
+    // No connection is held while the store is asked: one that hangs must not take them all.
+    let since = store::accounts::measured_or_made_at(&metering.pool, &account.s3uid).await?;
+    let sample = sampling::read(metering, &account.s3uid, &account.location, since).await?;
     let mut transaction = metering.pool.begin().await?;
-    let sample = sampling::read(metering, &mut transaction, &account.s3uid, &account.location).await?;
     sampling::write(&mut transaction, &sample).await?;
     Ok(transaction.commit().await?)
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Why a text is no bucket name.
@@ -12,8 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct InvalidBucketName(&'static str);
 
 /// An S3 bucket name: 3 to 63 characters of `a-z`, `0-9`, `-` and `.`, as S3's strict DNS rules have it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("minLength" = 3, "maxLength" = 63, "pattern" = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
 pub struct BucketName(String);
 
 impl BucketName {
@@ -54,8 +56,9 @@ impl FromStr for BucketName {
 pub struct InvalidLocation;
 
 /// A place where data is kept, as the hosting company names it: `NL`, `US`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^[A-Z0-9-]{2,16}$"))]
 pub struct Location(String);
 
 impl Location {

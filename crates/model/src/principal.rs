@@ -1,11 +1,12 @@
 //! Who is asking.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::CustomerId;
 
 /// What a caller may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PrincipalRole {
     /// Sees and changes only what is theirs.
@@ -17,7 +18,7 @@ pub enum PrincipalRole {
 /// Who is asking, as resolved from a token by a trusted publisher.
 ///
 /// An administrator may have no customer of their own; a customer always has one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RawPrincipal", into = "RawPrincipal")]
 pub enum Principal {
     /// A customer, for themselves.
@@ -59,7 +60,7 @@ impl Principal {
 }
 
 /// The shape on the wire: `{customer_id, role}`.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 struct RawPrincipal {
     #[serde(default)]
     customer_id: Option<CustomerId>,

@@ -26,6 +26,7 @@ pub enum Method {
     SetUserQuota,
     CreateBucket,
     DeleteBucket,
+    PurgeBucket,
     BucketUsages,
     Usage,
     PutObject,
@@ -198,6 +199,10 @@ impl ObjectStore for FaultyStore {
 
     async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<Removal, StoreError> {
         self.run(Method::DeleteBucket, self.inner.delete_bucket(keys, bucket)).await
+    }
+
+    async fn purge_bucket(&self, bucket: &str) -> Result<Removal, StoreError> {
+        self.run(Method::PurgeBucket, self.inner.purge_bucket(bucket)).await
     }
 
     async fn bucket_usages(&self, uid: &S3Uid) -> Result<Vec<BucketUsage>, StoreError> {

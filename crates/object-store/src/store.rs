@@ -49,6 +49,11 @@ pub trait ObjectStore: Debug + Send + Sync {
     /// that isn't empty is [`StoreError::Refused`].
     async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<Removal, StoreError>;
 
+    /// Deletes a bucket with everything in it, whatever its name and whatever policy its owner gave it, as the
+    /// administrator. For what [`Self::delete_objects`] can't do; a large bucket takes longer than one call may, so it is
+    /// to be repeated. No such bucket is success, which the answer tells.
+    async fn purge_bucket(&self, bucket: &str) -> Result<Removal, StoreError>;
+
     /// What each of the user's buckets holds, ordered by name; empty where there is no such user.
     async fn bucket_usages(&self, uid: &S3Uid) -> Result<Vec<BucketUsage>, StoreError>;
 

@@ -13,6 +13,8 @@ CREATE TABLE provisioner.purges (
     principal text,
     message_id uuid,
     attempt integer NOT NULL DEFAULT 0,
+    -- Since the last progress.
+    failures integer NOT NULL DEFAULT 0,
     lease_until timestamptz NOT NULL,
     -- As counted when it began.
     objects_total bigint,
@@ -26,7 +28,8 @@ CREATE INDEX purges_open ON provisioner.purges (lease_until) WHERE finished_at I
 CREATE INDEX purges_command ON provisioner.purges (principal, message_id) WHERE message_id IS NOT NULL;
 
 CREATE OR REPLACE VIEW shared.accounts AS
-    SELECT s3uid, customer_id, order_id, location, state, quota_bytes, created_at, access_key FROM provisioner.accounts;
+    SELECT s3uid, customer_id, order_id, location, state, quota_bytes, created_at, access_key, deleted_at
+    FROM provisioner.accounts;
 
 CREATE VIEW shared.buckets AS
     SELECT location, name, s3uid, coalesce(deleted_at, created_at) AS changed_at, deleted_at IS NOT NULL AS is_deleted

@@ -3,6 +3,7 @@
 //! Every step is safe to repeat, so a crash costs nothing but the page at hand: the next attempt lists what is left.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -10,7 +11,7 @@ use futures_util::future::try_join_all;
 use history::{Failure, Record};
 use messages::{AccountDeleted, EventData, Subject};
 use model::{BucketName, Timestamp};
-use object_store::{ObjectStore, Removal, S3Keys, StoreError};
+use object_store::{ObjectStore, S3Keys, StoreError};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,8 @@ const PAGE_MAX: u32 = 1_000;
 const DELETE_CHUNK: usize = 250;
 /// A bucket that its customer made at the last moment is found in the next round.
 const ROUNDS_MAX: usize = 5;
+/// After so many pages the next account has its turn.
+const PAGES_MAX: usize = 20;
 const BACKOFF_SECONDS_MAX: i64 = 600;
 
 /// Purges until shutdown.
@@ -60,10 +63,12 @@ pub(crate) async fn run(provisioner: Arc<Provisioner>, soft: CancellationToken) 
 
 /// Why an attempt ends before the account is gone.
 enum Interrupted {
-    /// The process ends; another one goes on at once.
-    Shutdown,
+    /// The process ends, or others have waited long enough: to be gone on with at once.
+    Yielded,
     /// Another attempt has the lease.
     Overtaken,
+    /// The store won't do it for the account's owner.
+    Refused(String),
     Failed(Failure),
 }
 
@@ -75,12 +80,15 @@ impl From<Failure> for Interrupted {
 
 impl From<StoreError> for Interrupted {
     fn from(error: StoreError) -> Self {
-        Self::Failed(Failure::Unavailable(error.to_string()))
+        match error {
+            StoreError::Refused { .. } => Self::Refused(error.to_string()),
+            error => Self::Failed(Failure::Unavailable(error.to_string())),
+        }
     }
 }
 
 async fn attempt(provisioner: &Provisioner, claim: &Claim, soft: &CancellationToken) {
-    let purge = Purge { provisioner, claim, soft };
+    let purge = Purge { provisioner, claim, soft, pages: AtomicUsize::new(0) };
     let interrupted = match purge.account().await {
         Ok(()) => return,
         Err(interrupted) => interrupted,
@@ -88,22 +96,28 @@ async fn attempt(provisioner: &Provisioner, claim: &Claim, soft: &CancellationTo
     let now = provisioner.clock.now();
     let (not_before, error) = match interrupted {
         Interrupted::Overtaken => return,
-        Interrupted::Shutdown => (now, None),
-        Interrupted::Failed(failure) => {
-            let wait = BACKOFF_SECONDS_MAX.min(1 << claim.attempt.clamp(0, 16));
-            tracing::warn!(s3uid = %claim.s3uid, attempt = claim.attempt, error = %failure, wait, "a purge goes on later");
-            (now + TimeDelta::seconds(wait), Some(failure.to_string()))
-        }
+        Interrupted::Yielded => (now, None),
+        Interrupted::Refused(reason) => failed(claim, now, reason),
+        Interrupted::Failed(failure) => failed(claim, now, failure.to_string()),
     };
     if let Err(error) = store::purges::release(&provisioner.pool, claim, not_before, error.as_deref()).await {
         tracing::warn!(s3uid = %claim.s3uid, %error, "a purge keeps its lease until that ends");
     }
 }
 
+/// When a failed attempt is followed by another, and why it failed.
+fn failed(claim: &Claim, now: Timestamp, error: String) -> (Timestamp, Option<String>) {
+    let wait = BACKOFF_SECONDS_MAX.min(1 << claim.failures.clamp(0, 16));
+    tracing::warn!(s3uid = %claim.s3uid, attempt = claim.attempt, error, wait, "a purge goes on later");
+    (now + TimeDelta::seconds(wait), Some(error))
+}
+
 struct Purge<'a> {
     provisioner: &'a Provisioner,
     claim: &'a Claim,
     soft: &'a CancellationToken,
+    /// How many pages this attempt has deleted.
+    pages: AtomicUsize,
 }
 
 impl Purge<'_> {
@@ -134,10 +148,9 @@ impl Purge<'_> {
                 store::purges::set_total(&self.provisioner.pool, self.claim, objects).await?;
             }
             for bucket in buckets {
-                let name = bucket.name.parse().map_err(|error| {
-                    Failure::Unavailable(format!("bucket {:?} can't be deleted by this name: {error}", bucket.name))
-                })?;
-                self.bucket(store, keys, &name).await?;
+                // Written down before it goes: the proof must not miss it.
+                self.progress(0, Some(&bucket.name)).await?;
+                self.bucket(store, keys, &bucket.name).await?;
             }
             match store.delete_user(&account.s3uid).await {
                 Err(StoreError::Refused { .. }) => {}
@@ -147,11 +160,26 @@ impl Purge<'_> {
         Err(Failure::Unavailable("the account gets new buckets all the time".to_owned()).into())
     }
 
-    async fn bucket(&self, store: &dyn ObjectStore, keys: &S3Keys, bucket: &BucketName) -> Result<(), Interrupted> {
+    /// Deletes a bucket with what it holds: page by page, as its owner; by the administrator's slower way where its name
+    /// or its policy is in the way of that.
+    async fn bucket(&self, store: &dyn ObjectStore, keys: &S3Keys, name: &str) -> Result<(), Interrupted> {
+        if let Ok(bucket) = name.parse() {
+            match self.emptied(store, keys, &bucket).await {
+                Err(Interrupted::Refused(reason)) => {
+                    tracing::warn!(s3uid = %self.claim.s3uid, bucket = name, reason, "a bucket is purged as the administrator");
+                }
+                ended => return ended,
+            }
+        }
+        store.purge_bucket(name).await?;
+        Ok(())
+    }
+
+    async fn emptied(&self, store: &dyn ObjectStore, keys: &S3Keys, bucket: &BucketName) -> Result<(), Interrupted> {
         let mut continuation = None;
         loop {
-            if self.soft.is_cancelled() {
-                return Err(Interrupted::Shutdown);
+            if self.soft.is_cancelled() || self.pages.load(Ordering::Relaxed) >= PAGES_MAX {
+                return Err(Interrupted::Yielded);
             }
             let page = match store.list_object_versions(keys, bucket, continuation.as_deref(), PAGE_MAX).await {
                 Err(StoreError::NotFound(_)) => return Ok(()),
@@ -166,19 +194,18 @@ impl Purge<'_> {
             }
             let chunks = page.versions.chunks(DELETE_CHUNK);
             try_join_all(chunks.map(|chunk| store.delete_objects(keys, bucket, chunk))).await?;
+            self.pages.fetch_add(1, Ordering::Relaxed);
             self.progress(page.versions.len(), None).await?;
             // Listed from the start again: what was there is gone.
             continuation = None;
         }
-        match store.delete_bucket(keys, bucket).await? {
-            Removal::Removed | Removal::Absent => self.progress(0, Some(bucket)).await,
-        }
+        store.delete_bucket(keys, bucket).await?;
+        Ok(())
     }
 
-    async fn progress(&self, objects: usize, bucket: Option<&BucketName>) -> Result<(), Interrupted> {
+    async fn progress(&self, objects: usize, bucket: Option<&str>) -> Result<(), Interrupted> {
         let lease_until: Timestamp = self.provisioner.clock.now() + LEASE;
         let objects = i64::try_from(objects).unwrap_or(i64::MAX);
-        let bucket = bucket.map(BucketName::as_str);
         if store::purges::progress(&self.provisioner.pool, self.claim, objects, bucket, lease_until).await? {
             Ok(())
         } else {

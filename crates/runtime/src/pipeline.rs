@@ -2,15 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use history::{Failure, Journal};
 use messages::{
     ActionKind, Api, CallerAddress, Delivery, Event, Outcome, ParkReason, Refusal, RefusalKind, Reply, Request,
     RequestError, RetryKind,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::Routes;
+
+/// Nobody waits longer for the answer to a query.
+const QUERY_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Whose word counts when a message says who is asking.
 #[derive(Debug, Clone, Default)]
@@ -67,7 +71,14 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
             return Outcome::Done(None);
         }
         let Some(handler) = self.routes.request_handler(spec.name) else { return unknown(spec.name) };
-        match handler(Arc::clone(&self.state), self.journal.clone(), request).await {
+        let work = handler(Arc::clone(&self.state), self.journal.clone(), request);
+        let outcome = if is_query {
+            let late = |_| Err(Failure::Unavailable("it took too long".to_owned()));
+            timeout(QUERY_TIME_MAX, work).await.unwrap_or_else(late)
+        } else {
+            work.await
+        };
+        match outcome {
             Ok(reply) => Outcome::Done(reply),
             Err(Failure::Refused(refusal)) => refuse(delivery, from_role, &refusal),
             Err(failure) if is_query => unavailable(spec.name, &failure),

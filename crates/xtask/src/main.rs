@@ -4,6 +4,7 @@ mod definitions;
 mod demo;
 mod dev;
 mod down;
+mod schemas;
 mod services;
 mod sqlx;
 mod test;
@@ -35,6 +36,8 @@ enum Command {
     Sqlx(sqlx::Arguments),
     /// Write deploy/rabbitmq/definitions.json from the topology
     Definitions(definitions::Arguments),
+    /// Write proto-schemas/ from the types of the messages
+    Schemas(schemas::Arguments),
     /// The private RabbitMQ, PostgreSQL and Ceph under target/dev
     #[command(subcommand)]
     Services(services::Command),
@@ -49,6 +52,7 @@ async fn main() -> ExitCode {
         Command::Test(arguments) => test::run(arguments).await,
         Command::Sqlx(arguments) => sqlx::run(arguments).await,
         Command::Definitions(arguments) => definitions::run(&arguments),
+        Command::Schemas(arguments) => schemas::run(&arguments),
         Command::Services(command) => services::run(command).await,
     };
     if let Err(error) = result {

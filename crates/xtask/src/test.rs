@@ -40,7 +40,11 @@ pub(crate) fn stopped_services(stack: &Stack) -> Result<Vec<Service>> {
 
 async fn test(stack: &Arc<Stack>, progress: &Arc<Progress>, arguments: &[String]) -> Result<()> {
     let (starting, reporting) = (Arc::clone(stack), Arc::clone(progress));
-    tokio::task::spawn_blocking(move || starting.up(&reporting)).await.context("the start panicked")??;
+    let start = move || {
+        starting.up(&reporting)?;
+        starting.install_php(&reporting)
+    };
+    tokio::task::spawn_blocking(start).await.context("the start panicked")??;
     // One run shows all that is wrong.
     let mut cargo = workspace::cargo(&["test", "--no-fail-fast"]);
     if !arguments.iter().any(|argument| matches!(argument.as_str(), "-p" | "--package")) {

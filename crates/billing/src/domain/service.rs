@@ -124,8 +124,9 @@ impl Service {
     }
 
     /// The state after its cancellation is withdrawn, and that cancellation.
-    pub(crate) fn withdrawn(&self) -> Result<(ServiceState, Cancellation), Refusal> {
-        if let Some(terminated_at) = self.terminated_at {
+    pub(crate) fn withdrawn(&self, now: Timestamp) -> Result<(ServiceState, Cancellation), Refusal> {
+        let due = self.cancellation.map(|cancellation| cancellation.termination_at).filter(|due| *due <= now);
+        if let Some(terminated_at) = self.terminated_at.or(due) {
             return Err(ending(terminated_at));
         }
         let withdrawn = self.state.after(ServiceChange::Withdraw).zip(self.cancellation);
@@ -179,6 +180,8 @@ mod tests {
 
     use super::*;
 
+    const TICK: chrono::TimeDelta = chrono::TimeDelta::seconds(1);
+
     fn moment(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
@@ -217,7 +220,8 @@ mod tests {
             let again = Service { cancellation: Some(cancellation), state, ..service };
             let later = again.cancelled(moment("2026-12-24T00:00:00Z")).unwrap();
             assert_eq!(later, (ServiceState::Deleting, cancellation), "twice, the same dates");
-            assert_eq!(again.withdrawn().unwrap(), (ServiceState::Running, cancellation));
+            assert_eq!(again.withdrawn(moment(now) - TICK).unwrap(), (ServiceState::Running, cancellation));
+            again.withdrawn(cancellation.termination_at).unwrap_err();
         }
     }
 
@@ -230,7 +234,9 @@ mod tests {
         service.terminated(early, true).unwrap();
         service.terminated(moment("2026-04-01T00:00:00Z"), false).unwrap();
         let ending = Service { terminated_at: Some(early), ..service };
-        for refused in [ending.terminated(early, true).err(), ending.withdrawn().err(), ending.cancelled(early).err()] {
+        for refused in
+            [ending.terminated(early, true).err(), ending.withdrawn(early).err(), ending.cancelled(early).err()]
+        {
             assert_eq!(refused.unwrap().message, "the S3 account is being deleted since 2026-03-31 23:59:59");
         }
     }

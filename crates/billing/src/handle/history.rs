@@ -1,6 +1,7 @@
 //! `history`: what happened to a plan or to an account, newest first.
 
 use async_trait::async_trait;
+use chrono::SubsecRound;
 use history::{Failure, read_log};
 use messages::{History, HistoryEntryReply, HistoryReply, Refusal, Request, Scope, Subject};
 use model::S3Uid;
@@ -31,7 +32,7 @@ impl Query<History> for Billing {
             id: entry.id,
             event: entry.event.replace('.', "_"),
             description: entry.description,
-            created_at: entry.recorded_at,
+            created_at: entry.recorded_at.trunc_subsecs(0),
         };
         Ok(HistoryReply { data: entries.into_iter().map(reply).collect() })
     }

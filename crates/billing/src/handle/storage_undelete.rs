@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use history::{DatabaseCommand, Decision, Failure, Keep, Step};
-use messages::{Reply, Request, StorageUndelete};
+use messages::{EmptyReply, Reply, Request, StorageUndelete};
 
 use crate::Billing;
 use crate::cancellations::{requested_service, withdraw};
@@ -20,6 +20,6 @@ impl DatabaseCommand<StorageUndelete> for Billing {
             .await
             .map_err(super::as_package)?;
         withdraw(step, request, &service).await?;
-        Ok(Decision::Answer(Reply::success(&request.action, &serde_json::json!({})), Keep::ForDays))
+        Ok(Decision::Answer(Reply::success(&request.action, &EmptyReply {}), Keep::ForDays))
     }
 }

@@ -50,6 +50,17 @@ pub(crate) async fn find(pool: &PgPool, key_sha256: &[u8], now: Timestamp) -> Re
     .await
 }
 
+/// Whether there is a command of this principal under this id.
+pub(crate) async fn is_known(pool: &PgPool, principal: &str, message_id: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM shared.commands WHERE principal = $1 AND message_id = $2) AS "known!""#,
+        principal,
+        message_id
+    )
+    .fetch_one(pool)
+    .await
+}
+
 /// Deletes the keys that have expired.
 pub(crate) async fn forget(pool: &PgPool, now: Timestamp) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!("DELETE FROM auth.callbacks WHERE expires_at <= $1", now).execute(pool).await?;

@@ -259,7 +259,10 @@ async fn a_command_past_its_deadline_is_refused_and_one_that_was_answered_before
     fixture.clock.advance(TimeDelta::seconds(2));
     assert_eq!(run(&fixture.journal, &handler, &timely).await, Ok(reply));
     let refused = run(&fixture.journal, &handler, &late).await;
-    assert!(matches!(&refused, Err(Failure::Refused(refusal)) if refusal.message.contains("deadline")), "{refused:?}");
+    let is_told =
+        |reply: &Reply| reply.is_refusal() && reply.as_json_text().contains(r#""details":{"cancelled":true}"#);
+    assert!(matches!(&refused, Ok(Some(reply)) if is_told(reply)), "{refused:?}");
+    assert_eq!(run(&fixture.journal, &handler, &late).await, refused, "it is saved");
     assert_eq!(things(&fixture).await, 1);
 }
 

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use model::{CustomerId, PlainTime, S3Uid};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{CommandKey, lenient};
 
 /// Deletes an account with everything in it, at once, and ends its service.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeleteAccount {
     /// The account; may be left out by a customer who has only one.
     #[serde(default, alias = "account_id", deserialize_with = "lenient::optional_text")]
@@ -22,14 +23,14 @@ pub struct DeleteAccount {
 }
 
 /// The reply to `delete_account`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeleteAccountReply {
     /// When the account ended.
     pub cancellation_date: PlainTime,
 }
 
 /// Cancels an account's service for the end of what is paid, and not before its minimum term.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeletePaymentAccount {
     /// The account; may be left out by a customer who has only one.
     #[serde(default, alias = "account_id", deserialize_with = "lenient::optional_text")]
@@ -40,7 +41,7 @@ pub struct DeletePaymentAccount {
 }
 
 /// The reply to `delete_payment_account`; asked again, it gives the same dates.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeletePaymentAccountReply {
     /// When it was cancelled.
     pub cancellation_date: PlainTime,
@@ -49,7 +50,7 @@ pub struct DeletePaymentAccountReply {
 }
 
 /// Withdraws the cancellation of an account's service.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CancelPaymentAccountDeletion {
     /// The account; may be left out by a customer who has only one.
     #[serde(default, alias = "account_id", deserialize_with = "lenient::optional_text")]
@@ -60,14 +61,14 @@ pub struct CancelPaymentAccountDeletion {
 }
 
 /// The reply to `cancel_payment_account_deletion`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CancelPaymentAccountDeletionReply {
     /// When the account would have ended.
     pub termination_date: PlainTime,
 }
 
 /// Which half of a key pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyKind {
     /// The secret half.
@@ -77,7 +78,7 @@ pub enum KeyKind {
 }
 
 /// Shows one half of an account's S3 key pair. Every look is an event in the history.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShowKey {
     /// The account; may be left out by a customer who has only one.
     #[serde(default, alias = "account_id", deserialize_with = "lenient::optional_text")]
@@ -91,7 +92,7 @@ pub struct ShowKey {
 }
 
 /// The reply to `show_key`.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShowKeyReply {
     /// The key.
     pub key: String,
@@ -104,7 +105,7 @@ impl fmt::Debug for ShowKeyReply {
 }
 
 /// Removes an account with everything in it from RGW, in the background. Billing sends it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PurgeAccount {
     /// The account.
     pub s3uid: S3Uid,

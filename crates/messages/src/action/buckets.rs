@@ -4,12 +4,13 @@ use std::fmt;
 
 use model::{BucketName, CustomerId, Timestamp};
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::lenient;
 
 /// Makes a bucket in an existing account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreateBucket {
     /// The account; may be left out by a customer who has only one.
     #[serde(default, alias = "account_id", deserialize_with = "lenient::optional_text")]
@@ -23,7 +24,7 @@ pub struct CreateBucket {
 }
 
 /// Deletes an empty bucket.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeleteBucket {
     /// The account; may be left out by a customer who has only one.
     #[serde(default, alias = "account_id", deserialize_with = "lenient::optional_text")]
@@ -37,14 +38,14 @@ pub struct DeleteBucket {
 }
 
 /// The reply to `create_bucket` and `delete_bucket`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BucketStatusReply {
     /// What was done.
     pub message: BucketStatus,
 }
 
 /// `{"status":"success","bucket_name":…}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BucketStatus {
     /// Always `success`.
     pub status: String,
@@ -60,7 +61,7 @@ impl BucketStatusReply {
 }
 
 /// Reads an account's buckets, usage, quota, traffic and credentials.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GetBucketsRmq {
     /// The account; may be left out by a customer who has only one.
     #[serde(default, alias = "account_id", deserialize_with = "lenient::optional_text")]
@@ -71,7 +72,7 @@ pub struct GetBucketsRmq {
 }
 
 /// The reply to `get_buckets_rmq`. Amounts without unit in their name are MB, rounded up.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GetBucketsRmqReply {
     /// One entry per bucket, by name.
     pub message: Vec<BucketUsageReply>,
@@ -97,7 +98,7 @@ pub struct GetBucketsRmqReply {
 }
 
 /// One bucket's usage.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BucketUsageReply {
     /// The bucket.
     pub name: String,
@@ -110,13 +111,15 @@ pub struct BucketUsageReply {
 }
 
 /// Traffic and storage of the running period; GB are 10⁹ bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MeteringReply {
     /// In plus out.
     #[serde(with = "rust_decimal::serde::float")]
+    #[schemars(with = "f64")]
     pub total_traffic_gb: Decimal,
     /// Stored now.
     #[serde(with = "rust_decimal::serde::float")]
+    #[schemars(with = "f64")]
     pub total_storage_gb: Decimal,
     /// Received from the customer.
     pub traffic_in_bytes: u64,

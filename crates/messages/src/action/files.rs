@@ -1,12 +1,13 @@
 //! Listing and deleting what buckets hold.
 
 use model::{BucketName, CustomerId, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::lenient;
 
 /// Lists a bucket's files, page by page, in the order of their keys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GetFiles {
     /// The account; may be left out by a customer who has only one.
     #[serde(default, alias = "account_id", deserialize_with = "lenient::optional_text")]
@@ -38,7 +39,7 @@ pub struct GetFiles {
 }
 
 /// The reply to `get_files`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GetFilesReply {
     /// This page.
     pub files: FilesReply,
@@ -48,7 +49,7 @@ pub struct GetFilesReply {
 }
 
 /// A page of files.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FilesReply {
     /// The files, by key.
     pub items: Vec<FileReply>,
@@ -57,7 +58,7 @@ pub struct FilesReply {
 }
 
 /// One file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileReply {
     /// The key as it may be displayed.
     pub key: String,
@@ -70,7 +71,7 @@ pub struct FileReply {
 }
 
 /// One folder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FolderReply {
     /// The prefix as it may be displayed; ends with the delimiter.
     pub key: String,
@@ -79,7 +80,7 @@ pub struct FolderReply {
 }
 
 /// Deletes one file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeleteFile {
     /// The account; may be left out by a customer who has only one.
     #[serde(default, alias = "account_id", deserialize_with = "lenient::optional_text")]
@@ -96,7 +97,7 @@ pub struct DeleteFile {
 }
 
 /// The reply to `delete_file`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeleteFileReply {
     /// `File deleted successfully`.
     pub message: String,

@@ -1,12 +1,13 @@
 //! Reading what happened.
 
 use model::{PlanId, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::lenient;
 
 /// Reads what happened to a plan or an account, newest first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct History {
     /// A plan.
     #[serde(default, deserialize_with = "lenient::optional_integer")]
@@ -23,14 +24,14 @@ pub struct History {
 }
 
 /// The reply to `history`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryReply {
     /// Newest first.
     pub data: Vec<HistoryEntryReply>,
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryEntryReply {
     /// Grows with time.
     pub id: i64,

@@ -1,12 +1,13 @@
 //! Ordering an account, and the two internal commands that follow from it.
 
 use model::{BucketName, CustomerId, Location, OrderId, PlanId, S3Uid};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::lenient;
 
 /// Orders an account with its first bucket.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreateOrder {
     /// The plan.
     #[serde(deserialize_with = "lenient::integer")]
@@ -23,19 +24,19 @@ pub struct CreateOrder {
 }
 
 /// The same order under its other name; its failure text differs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct CreateAccount(pub CreateOrder);
 
 /// The reply to `create_order` and `create_account`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CreateOrderReply {
     /// The new account.
     pub s3uid: S3Uid,
 }
 
 /// Makes an ordered account on RGW: user, keys, quota, first bucket. Billing sends it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProvisionAccount {
     /// The order; also the command's `message_id`.
     pub order_id: OrderId,
@@ -52,7 +53,7 @@ pub struct ProvisionAccount {
 }
 
 /// Takes back what was made for an order that failed. Billing sends it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReleaseAccount {
     /// The order that failed.
     pub order_id: OrderId,

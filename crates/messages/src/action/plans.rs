@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use model::{Currency, Location, PlanId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::lenient;
 
 /// Lists plans: all for administrators; active ones in their own currency for customers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ListPlans {
     /// One plan only, for administrators.
     #[serde(default, deserialize_with = "lenient::optional_integer")]
@@ -19,11 +20,11 @@ pub struct ListPlans {
 }
 
 /// Lists the locations in which S3 can be ordered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GetAvailableLocations {}
 
 /// The reply to `get_available_locations`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AvailableLocationsReply {
     /// Those with a plan that the caller can order, by code.
     pub locations: Vec<Location>,
@@ -32,14 +33,14 @@ pub struct AvailableLocationsReply {
 }
 
 /// The reply to `list_plans`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ListPlansReply {
     /// By plan id.
     pub plans: Vec<PlanReply>,
 }
 
 /// One plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanReply {
     /// The plan's number.
     pub id: PlanId,
@@ -62,7 +63,7 @@ pub struct PlanReply {
 }
 
 /// A plan's price.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanPriceReply {
     /// In the operator's base currency.
     pub base_price: f64,

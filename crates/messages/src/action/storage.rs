@@ -3,12 +3,13 @@
 use std::fmt;
 
 use model::{CustomerId, PlainTime};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::lenient;
 
 /// Lists what can be ordered; the reply is a list of [`StoragePlan`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StoragePrices {
     /// The customer, for administrators.
     #[serde(default, deserialize_with = "lenient::optional_integer")]
@@ -16,7 +17,7 @@ pub struct StoragePrices {
 }
 
 /// Reads packages; the reply is a map from name to [`StoragePackage`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StorageInfo {
     /// One package; all where absent.
     #[serde(default, deserialize_with = "lenient::optional_text")]
@@ -27,7 +28,7 @@ pub struct StorageInfo {
 }
 
 /// Orders a package.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StorageCreate {
     /// The plan's name: `PS100`.
     #[serde(deserialize_with = "lenient::text")]
@@ -38,14 +39,14 @@ pub struct StorageCreate {
 }
 
 /// The result of `storage_create`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StorageCreated {
     /// The package's name, which is also the name of its first bucket.
     pub name: String,
 }
 
 /// Cancels a package for the end of what is paid.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StorageDelete {
     /// The package.
     #[serde(deserialize_with = "lenient::text")]
@@ -56,14 +57,14 @@ pub struct StorageDelete {
 }
 
 /// The result of `storage_delete`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StorageDeleted {
     /// When the package ends.
     pub expiry: PlainTime,
 }
 
 /// Withdraws a package's cancellation; the result is empty.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StorageUndelete {
     /// The package.
     #[serde(deserialize_with = "lenient::text")]
@@ -74,7 +75,7 @@ pub struct StorageUndelete {
 }
 
 /// Gives a package a new secret key; the old one stops working.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StorageNewPassword {
     /// The package.
     #[serde(deserialize_with = "lenient::text")]
@@ -85,7 +86,7 @@ pub struct StorageNewPassword {
 }
 
 /// The result of `storage_newpassword`.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StoragePassword {
     /// The new secret key.
     pub password: String,
@@ -98,7 +99,7 @@ impl fmt::Debug for StoragePassword {
 }
 
 /// A plan as `/storage/prices` shows it. Sizes are GB; traffic of 0 is without a limit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StoragePlan {
     /// `P`: private.
     #[serde(rename = "type")]
@@ -120,7 +121,7 @@ pub struct StoragePlan {
 }
 
 /// The three prices of a plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StoragePricing {
     /// Per payment period.
     pub ground: StoragePrice,
@@ -131,7 +132,7 @@ pub struct StoragePricing {
 }
 
 /// A price with the tax of the customer's country; amounts with a decimal comma: `4,99`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StoragePrice {
     /// Without tax.
     pub net: String,
@@ -142,7 +143,7 @@ pub struct StoragePrice {
 }
 
 /// A package as `/storage/info` shows it. Sizes are GB; traffic of 0 is without a limit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StoragePackage {
     /// The plan's name.
     pub tariff: String,

@@ -2,12 +2,13 @@
 
 use model::{BucketName, Currency, CustomerId, PlainTime, PlanId, S3Uid, ServiceId, Timestamp};
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::lenient;
 
 /// Reads an account's buckets with their sizes, its traffic, and its last closed day.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GetBuckets {
     /// The account; may be left out by a customer who has only one.
     #[serde(default, alias = "account_id", deserialize_with = "lenient::optional_text")]
@@ -18,7 +19,7 @@ pub struct GetBuckets {
 }
 
 /// The reply to `get_buckets`. Amounts are MB, rounded up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GetBucketsReply {
     /// One entry per bucket, by name.
     pub message: Vec<BucketSizeReply>,
@@ -29,7 +30,7 @@ pub struct GetBucketsReply {
 }
 
 /// One bucket's size.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct BucketSizeReply {
     /// The bucket.
@@ -39,7 +40,7 @@ pub struct BucketSizeReply {
 }
 
 /// An account's last closed day; zeros at the account's creation before there is one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UsageSnapshotReply {
     /// Traffic of that day, in plus out, in MB.
     pub bandwidth_usage: u64,
@@ -50,7 +51,7 @@ pub struct UsageSnapshotReply {
 }
 
 /// Lists accounts with what they used in a period. Customers see their own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GetUsers {
     /// One customer, for administrators.
     #[serde(default, deserialize_with = "lenient::optional_integer")]
@@ -97,7 +98,7 @@ pub struct GetUsers {
 }
 
 /// What accounts can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UserOrder {
     /// Traffic in the period.
@@ -107,8 +108,9 @@ pub enum UserOrder {
 }
 
 /// A direction of sorting; read in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^([Aa][Ss][Cc]|[Dd][Ee][Ss][Cc])$"))]
 pub enum SortDirection {
     /// Smallest first.
     Ascending,
@@ -139,7 +141,7 @@ impl From<SortDirection> for String {
 }
 
 /// The reply to `get_users`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GetUsersReply {
     /// This page.
     pub s3_users: Vec<UserReply>,
@@ -148,7 +150,7 @@ pub struct GetUsersReply {
 }
 
 /// One account with its customer, its service and what it used in the period.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserReply {
     /// The customer.
     pub id: CustomerId,
@@ -164,14 +166,17 @@ pub struct UserReply {
     pub currency: Currency,
     /// GB, in plus out.
     #[serde(with = "rust_decimal::serde::float")]
+    #[schemars(with = "f64")]
     pub traffic: Decimal,
     /// The same.
     #[serde(with = "rust_decimal::serde::float")]
+    #[schemars(with = "f64")]
     pub total_traffic_period_gb: Decimal,
     /// MB stored at the end of the period, rounded up.
     pub storage_usage: u64,
     /// The most that was stored in the period, in GB.
     #[serde(with = "rust_decimal::serde::float")]
+    #[schemars(with = "f64")]
     pub total_storage_peak_gb: Decimal,
     /// What the plan costs per payment period.
     pub price: UserPriceReply,
@@ -180,18 +185,20 @@ pub struct UserReply {
 }
 
 /// What an account's plan costs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserPriceReply {
     /// In the operator's base currency.
     #[serde(with = "rust_decimal::serde::float")]
+    #[schemars(with = "f64")]
     pub base_price: Decimal,
     /// In the customer's.
     #[serde(with = "rust_decimal::serde::float")]
+    #[schemars(with = "f64")]
     pub price: Decimal,
 }
 
 /// An account's service.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserServiceReply {
     /// The service's number.
     pub id: ServiceId,
@@ -214,7 +221,7 @@ pub struct UserServiceReply {
 }
 
 /// Reads accounts' traffic and storage from RGW now. For administrators.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UpdateTrafficInfo {
     /// One account.
     #[serde(default, alias = "account_id", deserialize_with = "lenient::optional_text")]
@@ -225,7 +232,7 @@ pub struct UpdateTrafficInfo {
 }
 
 /// The reply to `update_traffic_info`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UpdateTrafficInfoReply {
     /// How many accounts were read.
     pub accounts: u64,

@@ -1,12 +1,13 @@
 //! What the provisioner says of accounts and buckets.
 
 use model::{BucketName, CustomerId, Location, OrderId, S3Uid};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::KeyKind;
 
 /// The provisioner has made an account on RGW; it is usable.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountProvisioned {
     /// The order it was made for.
     pub order_id: OrderId,
@@ -23,7 +24,7 @@ pub struct AccountProvisioned {
 }
 
 /// The provisioner could not make an account, and nothing of it is left.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountProvisionFailed {
     /// The order it was meant for.
     pub order_id: OrderId,
@@ -34,7 +35,7 @@ pub struct AccountProvisionFailed {
 }
 
 /// What was made for a failed order is gone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountReleased {
     /// The order that failed.
     pub order_id: OrderId,
@@ -43,7 +44,7 @@ pub struct AccountReleased {
 }
 
 /// A bucket was made for an existing account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BucketCreated {
     /// The account.
     pub s3uid: S3Uid,
@@ -52,7 +53,7 @@ pub struct BucketCreated {
 }
 
 /// A bucket was deleted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BucketDeleted {
     /// The account.
     pub s3uid: S3Uid,
@@ -61,7 +62,7 @@ pub struct BucketDeleted {
 }
 
 /// A file was deleted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileDeleted {
     /// The account.
     pub s3uid: S3Uid,
@@ -72,7 +73,7 @@ pub struct FileDeleted {
 }
 
 /// Somebody looked at a key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyShown {
     /// The account.
     pub s3uid: S3Uid,
@@ -81,7 +82,7 @@ pub struct KeyShown {
 }
 
 /// The account has a new secret key; the old one no longer works.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyRotated {
     /// The account.
     pub s3uid: S3Uid,
@@ -90,7 +91,7 @@ pub struct KeyRotated {
 }
 
 /// An account and everything in it is gone from RGW: the proof of its deletion.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountDeleted {
     /// The account that no longer exists.
     pub s3uid: S3Uid,

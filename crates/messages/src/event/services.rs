@@ -1,10 +1,11 @@
 //! What billing says of customers, plans, orders and services.
 
 use model::{BucketName, Currency, CustomerId, Location, OrderId, PlanId, S3Uid, ServiceId, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A customer was added or changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CustomerChanged {
     /// The customer.
     pub id: CustomerId,
@@ -19,7 +20,7 @@ pub struct CustomerChanged {
 }
 
 /// A plan was added or changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanChanged {
     /// The plan.
     pub plan_id: PlanId,
@@ -30,7 +31,7 @@ pub struct PlanChanged {
 }
 
 /// An order was taken; its account is being made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderPlaced {
     /// The order.
     pub order_id: OrderId,
@@ -47,7 +48,7 @@ pub struct OrderPlaced {
 }
 
 /// An order failed; nothing is charged, and what was made is being taken back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderFailed {
     /// The order.
     pub order_id: OrderId,
@@ -58,7 +59,7 @@ pub struct OrderFailed {
 }
 
 /// An account is its customer's, and billed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceStarted {
     /// The service.
     pub service_id: ServiceId,
@@ -73,7 +74,7 @@ pub struct ServiceStarted {
 }
 
 /// A service's next period has begun.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceRenewed {
     /// The service.
     pub service_id: ServiceId,
@@ -86,7 +87,7 @@ pub struct ServiceRenewed {
 }
 
 /// A service was cancelled; its account ends later, and until then that can be withdrawn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceCancelled {
     /// The service.
     pub service_id: ServiceId,
@@ -99,7 +100,7 @@ pub struct ServiceCancelled {
 }
 
 /// A service's cancellation was withdrawn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceCancellationWithdrawn {
     /// The service.
     pub service_id: ServiceId,
@@ -110,7 +111,7 @@ pub struct ServiceCancellationWithdrawn {
 }
 
 /// A service is over for good: its account is being deleted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceTerminated {
     /// The service.
     pub service_id: ServiceId,
@@ -125,7 +126,7 @@ pub struct ServiceTerminated {
 }
 
 /// A service's account is gone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceEnded {
     /// The service.
     pub service_id: ServiceId,

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use model::Timestamp;
 
 /// RGW flushes its log late; an hour may still grow this long after it closed.
-const LATE_FLUSH: TimeDelta = TimeDelta::hours(2);
+pub(crate) const LATE_FLUSH: TimeDelta = TimeDelta::hours(2);
 
 /// The hours from the first that may have changed since the last reading, or since the account was made, to the end of
 /// the running one.

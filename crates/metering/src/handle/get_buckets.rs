@@ -1,7 +1,7 @@
 //! `get_buckets`: an account's buckets, its traffic, and its last closed day.
 
 use async_trait::async_trait;
-use chrono::NaiveTime;
+use chrono::{NaiveTime, SubsecRound};
 use history::Failure;
 use messages::{BucketSizeReply, GetBuckets, GetBucketsReply, Refusal, Request, Scope, UsageSnapshotReply};
 use model::ByteCount;
@@ -48,7 +48,11 @@ impl Metering {
     async fn snapshot(&self, account: &Account) -> Result<UsageSnapshotReply, Failure> {
         let end = self.clock.now().date_naive().and_time(NaiveTime::MIN).and_utc();
         if account.created_at >= end {
-            return Ok(UsageSnapshotReply { bandwidth_usage: 0, storage_usage: 0, created_at: account.created_at });
+            return Ok(UsageSnapshotReply {
+                bandwidth_usage: 0,
+                storage_usage: 0,
+                created_at: account.created_at.trunc_subsecs(0),
+            });
         }
         let day = store::days::that_ends(&self.pool, &account.s3uid, end).await?;
         Ok(UsageSnapshotReply {

@@ -1,6 +1,7 @@
 //! `get_users`: accounts with their customers, their services and what they used in a period.
 
 use async_trait::async_trait;
+use chrono::SubsecRound;
 use history::Failure;
 use messages::{GetUsers, GetUsersReply, Refusal, Request, Scope, UserPriceReply, UserReply, UserServiceReply};
 use model::{ByteCount, CustomerId, PlanId, ServiceId};
@@ -71,9 +72,9 @@ fn user(row: Row) -> Result<UserReply, Failure> {
             service_ident: row.name,
             plan_id: PlanId(row.plan_id),
             period: wording::period(&row.payment_period).to_owned(),
-            period_start: row.period_start,
-            period_end: row.period_end,
-            next_commit_date: row.period_end,
+            period_start: row.period_start.trunc_subsecs(0),
+            period_end: row.period_end.trunc_subsecs(0),
+            next_commit_date: row.period_end.trunc_subsecs(0),
             status: wording::status(&row.state).to_owned(),
         },
     })

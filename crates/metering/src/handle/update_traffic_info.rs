@@ -36,8 +36,7 @@ impl DatabaseCommand<UpdateTrafficInfo> for Metering {
         }
         let now = step.now();
         for account in &accounts {
-            let sample = sampling::read(self, step.connection(), &account.s3uid, &account.location).await?;
-            sampling::write(step.connection(), &sample).await?;
+            sampling::read_again(self, step, &account.s3uid).await?;
         }
         let accounts = u64::try_from(accounts.len()).unwrap_or(u64::MAX);
         let reply = UpdateTrafficInfoReply { accounts, measured_at: PlainTime(now) };

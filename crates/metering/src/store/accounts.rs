@@ -3,7 +3,7 @@
 use history::Failure;
 use messages::Scope;
 use model::{Location, S3Uid, Timestamp};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 /// An account to read.
 pub(crate) struct Account {
@@ -15,10 +15,13 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
     Failure::Unavailable(format!("shared.accounts: {error}"))
 }
 
-/// All active accounts.
-pub(crate) async fn active(pool: &PgPool) -> Result<Vec<Account>, Failure> {
+/// All accounts that may have something to read: those that are active, and those that are, or were after `since`, being
+/// deleted, because RGW flushes its log late and what they transferred is still to be paid for.
+pub(crate) async fn readable(pool: &PgPool, since: Timestamp) -> Result<Vec<Account>, Failure> {
     sqlx::query!(
-        r#"SELECT s3uid AS "s3uid!", location AS "location!" FROM shared.accounts WHERE state = 'active' ORDER BY s3uid"#
+        r#"SELECT s3uid AS "s3uid!", location AS "location!" FROM shared.accounts
+           WHERE state IN ('active', 'deleting') OR (state = 'deleted' AND deleted_at > $1) ORDER BY s3uid"#,
+        since
     )
     .fetch_all(pool)
     .await?
@@ -70,7 +73,7 @@ pub(crate) async fn location(connection: &mut PgConnection, s3uid: &S3Uid) -> Re
 
 /// When an account was last read or, if it never was, made.
 pub(crate) async fn measured_or_made_at(
-    connection: &mut PgConnection,
+    executor: impl PgExecutor<'_>,
     s3uid: &S3Uid,
 ) -> Result<Option<Timestamp>, Failure> {
     Ok(sqlx::query_scalar!(
@@ -78,7 +81,7 @@ pub(crate) async fn measured_or_made_at(
            LEFT JOIN metering.measured_accounts m USING (s3uid) WHERE a.s3uid = $1"#,
         s3uid.as_str()
     )
-    .fetch_optional(connection)
+    .fetch_optional(executor)
     .await?)
 }
 

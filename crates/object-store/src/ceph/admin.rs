@@ -13,7 +13,7 @@ use url::Url;
 use super::answers::{Api, BucketAnswer, ErrorBody, UsageAnswer, UserAnswer, failure};
 use super::sign::{query_string, signature_headers};
 use super::{CephConfig, unavailable};
-use crate::{BucketUsage, NewUser, S3Keys, StoreError, UsageRecord};
+use crate::{BucketUsage, NewUser, Removal, S3Keys, StoreError, UsageRecord};
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(5);
@@ -123,6 +123,18 @@ impl AdminOps {
             ("enabled", "true"),
         ];
         self.call(Method::PUT, "user", &parameters, &subject(uid)).await.map(|_| ())
+    }
+
+    pub(super) async fn purge_bucket(&self, bucket: &str) -> Result<Removal, StoreError> {
+        let parameters = [("bucket", bucket), ("purge-objects", "true")];
+        match self.call(Method::DELETE, "bucket", &parameters, &format!("bucket {bucket}")).await {
+            Ok(_) => Ok(Removal::Removed),
+            // A radosgw without Admin Ops says the same of the bucket that it takes `admin` for.
+            Err(StoreError::Misconfigured(reason)) if reason.contains("NoSuchBucket") => {
+                self.health().await.map(|()| Removal::Absent)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn bucket_usages(&self, uid: &S3Uid) -> Result<Vec<BucketUsage>, StoreError> {

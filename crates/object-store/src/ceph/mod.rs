@@ -25,7 +25,7 @@ pub struct CephConfig {
     pub admin_url: Url,
     /// The radosgw that answers S3 in path style; often the same.
     pub s3_url: Url,
-    /// The access key of a user with the caps `users=*;buckets=read;usage=read`.
+    /// The access key of a user with the caps `users=*;buckets=*;usage=read`.
     pub admin_access_key: String,
     /// Its secret key.
     pub admin_secret_key: SecretString,
@@ -103,6 +103,10 @@ impl ObjectStore for CephStore {
 
     async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<Removal, StoreError> {
         self.s3.delete_bucket(keys, bucket).await
+    }
+
+    async fn purge_bucket(&self, bucket: &str) -> Result<Removal, StoreError> {
+        self.admin.purge_bucket(bucket).await
     }
 
     async fn bucket_usages(&self, uid: &S3Uid) -> Result<Vec<BucketUsage>, StoreError> {

@@ -171,6 +171,13 @@ impl ObjectStore for MemoryStore {
         if let Err(StoreError::NotFound(_)) = answer { Ok(Removal::Absent) } else { answer }
     }
 
+    async fn purge_bucket(&self, bucket: &str) -> Result<Removal, StoreError> {
+        let mut state = self.state();
+        let Some(purged) = state.buckets.remove(bucket) else { return Ok(Removal::Absent) };
+        state.user_mut(&purged.owner)?.buckets.remove(bucket);
+        Ok(Removal::Removed)
+    }
+
     async fn bucket_usages(&self, uid: &S3Uid) -> Result<Vec<BucketUsage>, StoreError> {
         let usage = |(name, bucket): (&String, &Bucket)| BucketUsage {
             name: name.clone(),

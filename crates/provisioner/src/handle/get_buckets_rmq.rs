@@ -1,6 +1,7 @@
 //! `get_buckets_rmq`: what an account holds, may hold and used, with its credentials. Reads prepared rows only.
 
 use async_trait::async_trait;
+use chrono::SubsecRound;
 use history::Failure;
 use messages::{BucketUsageReply, GetBucketsRmq, GetBucketsRmqReply, MeteringReply, Request};
 use model::ByteCount;
@@ -55,7 +56,7 @@ impl Query<GetBucketsRmq> for Provisioner {
             access_key: keys.access_key,
             secret_key: keys.secret_key.expose_secret().to_owned(),
             endpoint,
-            measured_at: totals.measured_at,
+            measured_at: totals.measured_at.map(|moment| moment.trunc_subsecs(0)),
         })
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::SubsecRound;
 use history::Failure;
-use messages::{FileReply, FilesReply, GetFiles, GetFilesReply, Request};
+use messages::{FileReply, FilesReply, GetFiles, GetFilesReply, Refusal, Request};
 use model::BucketName;
 use object_store::{ListObjects, ObjectStore, ObjectSummary, S3Keys};
 use runtime::Query;
@@ -80,7 +81,10 @@ async fn flat(store: &dyn ObjectStore, keys: &S3Keys, bucket: &BucketName, listi
         let (Some(continuation), Some(last_seen)) = (page.next, last_seen) else {
             return Ok(Page { files, next: None });
         };
-        if started.elapsed() > SEARCH_TIME_MAX && skipped == listing.skip {
+        if started.elapsed() > SEARCH_TIME_MAX {
+            if skipped < listing.skip {
+                return Err(Refusal::new("page leads too far; continuation_token does, from the first page on").into());
+            }
             return Ok(Page { files, next: Some(Position::Key(last_seen).to_token()) });
         }
         list.continuation = Some(continuation);
@@ -116,6 +120,6 @@ fn file(object: ObjectSummary) -> FileReply {
         key: displayable(&object.key),
         original_key: object.key,
         size: object.size.bytes(),
-        last_modified: object.last_modified,
+        last_modified: object.last_modified.trunc_subsecs(0),
     }
 }

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use history::{Failure, Lease, OutsideCommand, Record, Step};
 use messages::{
-    AccountProvisionFailed, AccountProvisioned, EventData, ProvisionAccount, Refusal, Reply, Request, Subject,
+    AccountProvisionFailed, AccountProvisioned, AccountReply, EventData, ProvisionAccount, Refusal, Reply, Request,
+    Subject,
 };
 use model::{BucketName, ByteCount, OrderId};
 use object_store::{NewUser, S3Keys, StoreError};
@@ -103,7 +104,7 @@ impl OutsideCommand<ProvisionAccount> for Provisioner {
             Performed::Impossible { reason } => record_failure(step, request, plan, reason).await?,
             Performed::Made { bucket_error } => record_success(step, request, plan, bucket_error.as_deref()).await?,
         }
-        Ok(Reply::success(&request.action, &serde_json::json!({"s3uid": plan.account.s3uid})))
+        Ok(Reply::success(&request.action, &AccountReply { s3uid: plan.account.s3uid.clone() }))
     }
 }
 

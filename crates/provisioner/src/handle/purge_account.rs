@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use history::{DatabaseCommand, Decision, Failure, Keep, Step};
-use messages::{PurgeAccount, Refusal, Reply, Request};
+use messages::{AccountReply, PurgeAccount, Refusal, Reply, Request};
 use object_store::S3Keys;
 
 use crate::Provisioner;
@@ -20,7 +20,7 @@ impl DatabaseCommand<PurgeAccount> for Provisioner {
         } else if !store::purges::exists(step.connection(), s3uid).await? {
             return Err(Refusal::not_found(format!("there is no account {s3uid} to delete")).into());
         }
-        let reply = Reply::success(&request.action, &serde_json::json!({"s3uid": s3uid}));
+        let reply = Reply::success(&request.action, &AccountReply { s3uid: s3uid.clone() });
         Ok(Decision::Answer(reply, Keep::ForDays))
     }
 }

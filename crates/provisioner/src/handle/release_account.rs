@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use history::{Failure, Lease, OutsideCommand, Record, Step};
-use messages::{AccountReleased, EventData, ReleaseAccount, Reply, Request, Subject};
+use messages::{AccountReleased, AccountReply, EventData, ReleaseAccount, Reply, Request, Subject};
 use model::{BucketName, OrderId, S3Uid};
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +66,6 @@ impl OutsideCommand<ReleaseAccount> for Provisioner {
             traceparent: request.traceparent.as_deref(),
         })
         .await?;
-        Ok(Reply::success(&request.action, &serde_json::json!({"s3uid": plan.s3uid})))
+        Ok(Reply::success(&request.action, &AccountReply { s3uid: plan.s3uid.clone() }))
     }
 }

@@ -12,6 +12,8 @@ use crate::domain::account::Account;
 use crate::domain::answers::store_failure;
 use crate::store;
 
+const PACKAGE_NOT_FOUND: &str = "package not found";
+
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Plan {
     /// With the new secret key, so that a repeat asks for the very same one.
@@ -32,7 +34,7 @@ impl OutsideCommand<StorageNewPassword> for Provisioner {
         let scope = Scope::of(request.principal, parameters.id)?;
         let mut account = store::accounts::lock_by_name(step.connection(), scope, &parameters.name)
             .await?
-            .ok_or_else(|| Refusal::not_found("package not found"))?;
+            .ok_or_else(|| Refusal::not_found(PACKAGE_NOT_FOUND))?;
         account.sealed_secret_key = self.sealing_key.seal(&account.s3uid, &S3Keys::generate().secret_key);
         Ok((Subject::Account(account.s3uid.clone()), Plan { account }))
     }
@@ -49,7 +51,9 @@ impl OutsideCommand<StorageNewPassword> for Provisioner {
 
     async fn conclude(&self, step: &mut Step, request: &Request, plan: &Plan, (): &()) -> Result<Reply, Failure> {
         let account = &plan.account;
-        store::accounts::set_secret_key(step.connection(), &account.s3uid, &account.sealed_secret_key).await?;
+        if !store::accounts::set_secret_key(step.connection(), &account.s3uid, &account.sealed_secret_key).await? {
+            return Err(Refusal::not_found(PACKAGE_NOT_FOUND).into());
+        }
         step.record(Record {
             event: KeyRotated::EVENT,
             subject: Subject::Account(account.s3uid.clone()),

@@ -100,16 +100,20 @@ pub(crate) async fn lock_by_name(
     .transpose()
 }
 
-/// Writes an account's new secret key.
+/// Writes an active account's new secret key. False: its deletion has begun meanwhile.
 pub(crate) async fn set_secret_key(
     connection: &mut PgConnection,
     s3uid: &S3Uid,
     sealed: &Sealed,
-) -> Result<(), Failure> {
-    sqlx::query!("UPDATE provisioner.accounts SET sealed_secret_key = $2 WHERE s3uid = $1", s3uid.as_str(), sealed.0)
-        .execute(connection)
-        .await?;
-    Ok(())
+) -> Result<bool, Failure> {
+    let done = sqlx::query!(
+        "UPDATE provisioner.accounts SET sealed_secret_key = $2 WHERE s3uid = $1 AND state = 'active'",
+        s3uid.as_str(),
+        sealed.0
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Takes an active account from its customer: it is being deleted, with keys that are ours alone. False: it isn't

@@ -26,7 +26,8 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Notes that a bucket was deleted, also one that the customer had made over S3.
+/// Notes that a bucket was deleted, also one that the customer had made over S3. One that is somebody else's by now stays
+/// theirs.
 pub(crate) async fn mark_deleted(
     connection: &mut PgConnection,
     location: &Location,
@@ -36,7 +37,8 @@ pub(crate) async fn mark_deleted(
 ) -> Result<(), Failure> {
     sqlx::query!(
         "INSERT INTO provisioner.buckets (location, name, s3uid, created_at, deleted_at) VALUES ($1, $2, $3, $4, $4)
-         ON CONFLICT (location, name) DO UPDATE SET s3uid = EXCLUDED.s3uid, deleted_at = EXCLUDED.deleted_at",
+         ON CONFLICT (location, name) DO UPDATE SET deleted_at = EXCLUDED.deleted_at
+             WHERE buckets.s3uid = EXCLUDED.s3uid",
         location.as_str(),
         name.as_str(),
         s3uid.as_str(),

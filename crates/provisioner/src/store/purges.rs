@@ -10,6 +10,8 @@ use sqlx::{PgConnection, PgPool};
 pub(crate) struct Claim {
     pub(crate) s3uid: S3Uid,
     pub(crate) attempt: i32,
+    /// How many attempts have failed since the last progress.
+    pub(crate) failures: i32,
     pub(crate) is_counted: bool,
 }
 
@@ -58,7 +60,7 @@ pub(crate) async fn claim(pool: &PgPool, now: Timestamp, lease_until: Timestamp)
                           WHERE p.finished_at IS NULL AND p.lease_until <= $1
                               AND NOT EXISTS (SELECT FROM provisioner.intents i WHERE i.subject = 'account/' || p.s3uid)
                           ORDER BY p.lease_until LIMIT 1 FOR UPDATE SKIP LOCKED)
-           RETURNING s3uid, attempt, objects_total IS NOT NULL AS "is_counted!""#,
+           RETURNING s3uid, attempt, failures, objects_total IS NOT NULL AS "is_counted!""#,
         now,
         lease_until
     )
@@ -66,7 +68,7 @@ pub(crate) async fn claim(pool: &PgPool, now: Timestamp, lease_until: Timestamp)
     .await?;
     row.map(|row| {
         let s3uid = row.s3uid.parse().map_err(|error| Failure::Unavailable(format!("purge {}: {error}", row.s3uid)))?;
-        Ok(Claim { s3uid, attempt: row.attempt, is_counted: row.is_counted })
+        Ok(Claim { s3uid, attempt: row.attempt, failures: row.failures, is_counted: row.is_counted })
     })
     .transpose()
 }
@@ -96,7 +98,7 @@ pub(crate) async fn progress(
         "UPDATE provisioner.purges SET objects_deleted = objects_deleted + $3,
              buckets_deleted = CASE WHEN $4::text IS NULL OR $4 = ANY (buckets_deleted) THEN buckets_deleted
                                     ELSE buckets_deleted || $4 END,
-             lease_until = $5
+             lease_until = $5, failures = CASE WHEN $3 > 0 THEN 0 ELSE failures END
          WHERE s3uid = $1 AND attempt = $2",
         claim.s3uid.as_str(),
         claim.attempt,
@@ -117,7 +119,9 @@ pub(crate) async fn release(
     error: Option<&str>,
 ) -> Result<(), Failure> {
     sqlx::query!(
-        "UPDATE provisioner.purges SET lease_until = $3, last_error = $4 WHERE s3uid = $1 AND attempt = $2",
+        "UPDATE provisioner.purges SET lease_until = $3, last_error = $4,
+             failures = failures + CASE WHEN $4::text IS NULL THEN 0 ELSE 1 END
+         WHERE s3uid = $1 AND attempt = $2",
         claim.s3uid.as_str(),
         claim.attempt,
         not_before,

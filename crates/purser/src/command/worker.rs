@@ -92,7 +92,8 @@ async fn connect(
     let options = PgConnectOptions::from_str(database_url.expose_secret())
         .with_context(|| format!("{role}.database_url can't be read"))?
         .application_name(&format!("purser-{role}"))
-        .options([("search_path", role.as_str())]);
+        // A statement that takes longer serves nobody any more; what it was for is tried again.
+        .options([("search_path", role.as_str()), ("statement_timeout", "60s")]);
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(ACQUIRE_TIMEOUT)

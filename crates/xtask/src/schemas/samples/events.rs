@@ -1,0 +1,152 @@
+//! Events, whole.
+
+use anyhow::{Result, bail};
+use messages::{
+    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountReleased, BucketCreated, BucketDeleted,
+    CustomerChanged, Event, FileDeleted, KeyKind, KeyRotated, KeyShown, OrderFailed, OrderPlaced, PlanChanged,
+    RoleName, ServiceCancellationWithdrawn, ServiceCancelled, ServiceEnded, ServiceRenewed, ServiceStarted,
+    ServiceTerminated, Subject,
+};
+use model::{CustomerId, OrderId, PlanId, ServiceId};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{ACCESS_KEY, ORDER_ID, S3UID, read};
+
+/// What an event says: about what, in words, and in data.
+struct Said {
+    subject: Subject,
+    description: String,
+    data: Value,
+}
+
+impl Said {
+    fn new(subject: Subject, description: impl Into<String>, data: &impl Serialize) -> Result<Self> {
+        Ok(Self { subject, description: description.into(), data: serde_json::to_value(data)? })
+    }
+
+    fn account(description: impl Into<String>, data: &impl Serialize) -> Result<Self> {
+        Self::new(Subject::Account(read(S3UID)?), description, data)
+    }
+}
+
+/// An event of this name, as the role publishes it.
+pub(crate) fn event(name: &str, role: RoleName) -> Result<Event> {
+    let said = match name.split_once('.') {
+        Some(("account", _)) => account(name)?,
+        Some(("service", _)) => service(name)?,
+        Some(("bucket" | "file" | "key", _)) => bucket(name)?,
+        _ => commerce(name)?,
+    };
+    Ok(Event {
+        id: read("0193500a-7a10-7b6c-8f1d-2e3f4a5b6c7d")?,
+        source: format!("/purser/{role}"),
+        event: name.to_owned(),
+        subject: said.subject.to_string(),
+        subject_version: 3,
+        time: read("2026-11-22T01:02:03Z")?,
+        customer_id: (!name.starts_with("plan.")).then_some(CustomerId(1)),
+        description: said.description,
+        data: said.data,
+    })
+}
+
+fn account(name: &str) -> Result<Said> {
+    let (order_id, s3uid) = (OrderId(read(ORDER_ID)?), read(S3UID)?);
+    match name {
+        "account.provisioned" => {
+            let (customer_id, location, bucket_name) = (CustomerId(1), read("NL")?, read("my-new-bucket")?);
+            let data = AccountProvisioned { order_id, s3uid, customer_id, location, bucket_name, bucket_error: None };
+            Said::account("S3 account created in NL", &data)
+        }
+        "account.provision_failed" => {
+            let reason = "RGW refused the user".to_owned();
+            Said::account("S3 account could not be created", &AccountProvisionFailed { order_id, s3uid, reason })
+        }
+        "account.released" => Said::account("S3 account taken back", &AccountReleased { order_id, s3uid }),
+        "account.deleted" => {
+            let buckets = vec!["my-new-bucket".to_owned()];
+            let data = AccountDeleted { s3uid, customer_id: CustomerId(1), buckets, objects_deleted: 42 };
+            Said::account("S3 account deleted with 1 bucket and 42 objects", &data)
+        }
+        _ => bail!("{name} has no sample event; write one here"),
+    }
+}
+
+fn bucket(name: &str) -> Result<Said> {
+    let (s3uid, bucket_name) = (read(S3UID)?, read("my-new-bucket")?);
+    match name {
+        "bucket.created" => Said::account("Bucket my-new-bucket created", &BucketCreated { s3uid, bucket_name }),
+        "bucket.deleted" => Said::account("Bucket my-new-bucket deleted", &BucketDeleted { s3uid, bucket_name }),
+        "file.deleted" => {
+            let data = FileDeleted { s3uid, bucket_name, filename: "folder/file.txt".to_owned() };
+            Said::account("File folder/file.txt deleted from my-new-bucket", &data)
+        }
+        "key.shown" => Said::account("Secret key shown", &KeyShown { s3uid, s3_key: KeyKind::SecretKey }),
+        "key.rotated" => Said::account("Secret key replaced", &KeyRotated { s3uid, access_key: ACCESS_KEY.to_owned() }),
+        _ => bail!("{name} has no sample event; write one here"),
+    }
+}
+
+fn service(name: &str) -> Result<Said> {
+    let (service_id, s3uid) = (ServiceId(456), read(S3UID)?);
+    let (period_start, period_end) = (read("2026-11-22T00:00:00Z")?, read("2026-12-22T00:00:00Z")?);
+    match name {
+        "service.started" => {
+            let order_id = OrderId(read(ORDER_ID)?);
+            let data = ServiceStarted { service_id, order_id, period_start, period_end, bucket_error: None };
+            Said::account("Service started", &data)
+        }
+        "service.renewed" => {
+            Said::account("Service renewed", &ServiceRenewed { service_id, s3uid, period_start, period_end })
+        }
+        "service.cancelled" => {
+            let cancelled_at = read("2026-11-22T01:02:03Z")?;
+            let data = ServiceCancelled { service_id, s3uid, cancelled_at, termination_at: period_end };
+            Said::account("Service cancelled for 2026-12-22 00:00:00", &data)
+        }
+        "service.cancellation_withdrawn" => {
+            let data = ServiceCancellationWithdrawn { service_id, s3uid, termination_at: period_end };
+            Said::account("Cancellation withdrawn", &data)
+        }
+        "service.terminated" => {
+            let (terminated_at, reason) = (read("2026-11-22T01:02:03Z")?, Some("moved elsewhere".to_owned()));
+            Said::account(
+                "Service terminated",
+                &ServiceTerminated { service_id, s3uid, terminated_at, period_end, reason },
+            )
+        }
+        "service.ended" => Said::account("Service ended", &ServiceEnded { service_id, s3uid }),
+        _ => bail!("{name} has no sample event; write one here"),
+    }
+}
+
+fn commerce(name: &str) -> Result<Said> {
+    let (order_id, s3uid) = (OrderId(read(ORDER_ID)?), read(S3UID)?);
+    match name {
+        "order.placed" => {
+            let (plan_id, location, bucket_name) = (PlanId(1), read("NL")?, read("my-new-bucket")?);
+            let data = OrderPlaced { order_id, s3uid, plan_id, plan_version: 1, location, bucket_name };
+            Said::new(Subject::Order(order_id), "Plan PS100 ordered", &data)
+        }
+        "order.failed" => {
+            let reason = "the account was not ready in time".to_owned();
+            Said::new(Subject::Order(order_id), "Order failed", &OrderFailed { order_id, s3uid, reason })
+        }
+        "plan.added" | "plan.updated" => {
+            let (plan_id, name) = (PlanId(1), "PS100".to_owned());
+            Said::new(Subject::Plan(plan_id), "Plan PS100: version 2", &PlanChanged { plan_id, version: 2, name })
+        }
+        "customer.added" | "customer.changed" => {
+            let data = CustomerChanged {
+                id: CustomerId(1),
+                email: "alice@example.com".to_owned(),
+                country: "NL".to_owned(),
+                currency: read("EUR")?,
+                billing_entity: "NL".to_owned(),
+            };
+            Said::new(Subject::Customer(data.id), "Customer alice@example.com", &data)
+        }
+        _ => bail!("{name} has no sample event; write one here"),
+    }
+}
