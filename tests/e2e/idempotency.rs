@@ -2,10 +2,12 @@
 
 use messages::Encoding;
 use serde_json::json;
-use test_support::world::World;
+use test_support::deployment::PortLease;
+use test_support::http::HttpCaller;
+use test_support::world::{World, wait_until};
 use uuid::Uuid;
 
-use crate::text;
+use crate::{LIMIT, text};
 
 #[tokio::test]
 async fn the_same_message_id_creates_one_order_also_when_both_arrive_at_once() {
@@ -65,6 +67,29 @@ async fn an_idempotency_key_does_the_same_over_http() {
     let refused = client.call_with_key("create_order", &other, Some("order-4711")).await.unwrap();
     assert_eq!((refused.status, &refused.body["code"]), (200, &json!(-1)));
     assert_eq!(world.sql("SELECT count(*) FROM billing.orders").await, "1");
+}
+
+#[tokio::test]
+async fn equal_orders_racing_in_two_gateways_are_one() {
+    let mut world = World::start().await;
+    let port = PortLease::take().unwrap();
+    let listen = format!("127.0.0.1:{}", port.port());
+    let second = world.deployment.spawn("gateway", &[("PURSER__GATEWAY__LISTEN", &listen)]).await.unwrap();
+    world.processes.push(second);
+    let second = HttpCaller::new(&format!("http://{listen}"), Some(&world.customer_token)).unwrap();
+    wait_until(LIMIT, "the second gateway answers", async || second.call("list_plans", &json!({})).await.is_ok()).await;
+    let first = world.http_caller(Some(&world.customer_token));
+    for round in 0..3 {
+        let (key, parameters) =
+            (format!("race {round}"), json!({"plan_id": 1, "bucket_name": world.bucket_name("race")}));
+        let (one, other) = tokio::join!(
+            first.call_with_key("create_order", &parameters, Some(&key)),
+            second.call_with_key("create_order", &parameters, Some(&key)),
+        );
+        let one = one.unwrap().body;
+        assert_eq!((&one["result"], &one), (&json!("OK"), &other.unwrap().body), "round {round}");
+    }
+    assert_eq!(world.sql("SELECT count(*) FROM billing.orders").await, "3");
 }
 
 #[tokio::test]
