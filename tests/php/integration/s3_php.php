@@ -72,7 +72,11 @@ test('s3.php answers like the gateway', function (): void {
         foreach (['content-type', 'allow', 'retry-after', 'www-authenticate', 'idempotency-key'] as $name) {
             same($gateway->headers[$name] ?? null, $php->headers[$name] ?? null, "$about: $name");
         }
-        $gateway->body === '' ? same('', $php->body, $about) : sameJson($gateway->body, $php->body, $about);
+        // Metering may have read the account between the two.
+        $timeless = static fn (HttpReply $reply): string
+            => preg_replace('/"measured_at":"[^"]*"/', '"measured_at":""', $reply->body);
+        $expected = $timeless($gateway);
+        $expected === '' ? same('', $php->body, $about) : sameJson($expected, $timeless($php), $about);
     }
 });
 
