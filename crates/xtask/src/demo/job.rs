@@ -16,7 +16,7 @@ use super::checks::Checks;
 use super::files::{self, CustomerAccess, File};
 
 const PLAN_ID: i64 = 1;
-const PLAN_NAMES: [&str; 2] = ["Standard S3 Plan", "Archive S3 Plan"];
+const PLAN_NAMES: [&str; 4] = ["Standard S3 Plan", "Archive S3 Plan", "PS100", "Free S3 Plan"];
 const QUOTA_BYTES: u64 = 100_000_000_000;
 /// Ceph writes its usage log and Purser measures every second or so; busy machines take longer.
 const USAGE_LIMIT: Duration = Duration::from_secs(90);
