@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, header};
 use bus::{Message, RpcError};
-use messages::{ActionKind, Encoding};
+use messages::{ActionKind, Encoding, parameter_with_nul};
 use model::Principal;
 use tracing::{error, warn};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::Gateway;
 use crate::callbacks;
 use crate::domain::call::{Call, message_id};
 use crate::domain::fault::{Fault, IDEMPOTENCY_KEY};
-use crate::domain::{parameters, trace_context};
+use crate::domain::trace_context;
 use crate::incoming::{Incoming, session};
 use crate::observe::Observed;
 
@@ -51,7 +51,7 @@ pub(crate) async fn ask(
     let _place = gateway.admission.admit(principal).ok_or(Fault::TooManyRequests { requests_max })?;
 
     let mut wait_seconds = call.take_wait(gateway.config.reply_wait_seconds)?;
-    if let Some(name) = parameters::with_nul(&call.parameters) {
+    if let Some(name) = parameter_with_nul(&call.parameters) {
         return Err(Fault::Invalid(format!("{name} must not contain a NUL character")));
     }
     let own_key = incoming.headers.get(IDEMPOTENCY_KEY).map(HeaderValue::as_bytes);

@@ -36,4 +36,4 @@ pub use event::{
 };
 pub use outgoing::Envelope;
 pub use reply::{Refusal, RefusalKind, Reply};
-pub use request::{CallerAddress, CommandKey, Request, RequestError, Scope, is_answerable};
+pub use request::{CallerAddress, CommandKey, Request, RequestError, Scope, is_answerable, parameter_with_nul};

@@ -176,10 +176,8 @@ fn missing_message_id() -> Refusal {
 
 /// No text may hold a NUL character: PostgreSQL stores none.
 fn refuse_nul(delivery: &Delivery, map: &serde_json::Map<String, Value>) -> Result<(), Refusal> {
-    for (name, value) in map {
-        if name.contains('\0') || has_nul(value) {
-            return Err(Refusal::new(format!("{} must not contain a NUL character", name.replace('\0', "?"))));
-        }
+    if let Some(name) = parameter_with_nul(map) {
+        return Err(Refusal::new(format!("{name} must not contain a NUL character")));
     }
     let properties = [&delivery.correlation_id, &delivery.reply_to, &delivery.traceparent];
     if properties.into_iter().flatten().any(|text| text.contains('\0')) {
@@ -188,11 +186,17 @@ fn refuse_nul(delivery: &Delivery, map: &serde_json::Map<String, Value>) -> Resu
     Ok(())
 }
 
+/// The name of a parameter that holds a NUL character somewhere, in its name or its value; shown with `?` for it.
+pub fn parameter_with_nul(map: &serde_json::Map<String, Value>) -> Option<String> {
+    let found = map.iter().find(|(name, value)| name.contains('\0') || has_nul(value));
+    found.map(|(name, _)| name.replace('\0', "?"))
+}
+
 fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(map) => map.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        Value::Object(map) => parameter_with_nul(map).is_some(),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

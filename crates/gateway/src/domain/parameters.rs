@@ -40,21 +40,6 @@ pub(crate) fn read(
     Ok(parameters)
 }
 
-/// The name of a parameter that holds a NUL character, which nothing behind the gateway stores.
-pub(crate) fn with_nul(parameters: &Map<String, Value>) -> Option<String> {
-    let found = parameters.iter().find(|(name, value)| name.contains('\0') || has_nul(value));
-    found.map(|(name, _)| name.replace('\0', "?"))
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(map) => with_nul(map).is_some(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
 /// Takes a parameter that is a text. A number counts as one; an empty text counts as absent.
 pub(crate) fn take_text(parameters: &mut Map<String, Value>, name: &str) -> Option<String> {
     match parameters.remove(name)? {
