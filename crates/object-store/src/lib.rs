@@ -4,6 +4,9 @@
 //! tests and benchmarks; [`faulty::FaultyStore`] wraps any store and makes its calls fail, wait or hang on purpose.
 //! The contract suite in `tests/` runs the same cases against the first two.
 //!
+//! The administrator of a radosgw needs the caps `users=*;buckets=*;usage=*;metadata=read`; without one of them, the
+//! calls that need it are [`StoreError::Misconfigured`] with its name.
+//!
 //! Every call is safe to repeat: what exists already, or is gone already, is success where it is provably ours.
 
 pub mod ceph;
@@ -18,6 +21,6 @@ pub use error::StoreError;
 pub use locations::{LocationStore, Locations};
 pub use store::ObjectStore;
 pub use types::{
-    BucketUsage, ListObjects, NewUser, ObjectPage, ObjectSummary, ObjectVersion, Removal, S3Keys, StoreUser,
-    UsageRecord, VersionPage, quota_size,
+    AckLevel, Administrator, BucketUsage, InvalidAckLevel, ListObjects, NamePage, NewUser, ObjectPage, ObjectSummary,
+    ObjectVersion, Removal, S3Keys, StoreBucket, StoreUser, Topic, UsageRecord, UserUsage, VersionPage, quota_size,
 };

@@ -21,6 +21,11 @@ pub struct LocationStore {
 pub struct Locations(HashMap<Location, LocationStore>);
 
 impl Locations {
+    /// The codes of all locations.
+    pub fn codes(&self) -> impl Iterator<Item = &Location> {
+        self.0.keys()
+    }
+
     /// The store of a location. One that isn't configured (any more) is an operator's fault, not the caller's.
     pub fn get(&self, location: &Location) -> Result<&LocationStore, StoreError> {
         self.0

@@ -1,16 +1,25 @@
 //! What goes into the object store's calls and comes out of them.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
+use chrono::{DurationRound, TimeDelta};
 use model::{BucketName, ByteCount, S3Uid, Timestamp};
 use rand::RngExt;
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::StoreError;
 
 const ACCESS_KEY_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const SECRET_KEY_CHARS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 /// How many entries a page of a listing has at most.
 pub(crate) const PAGE_LEN_MAX: u32 = 1000;
 const QUOTA_BLOCK_BYTES: u64 = 4096;
+/// What the usage log counts by.
+pub(crate) const HOUR: TimeDelta = TimeDelta::hours(1);
+/// radosgw counts buckets in an `int`.
+const MAX_BUCKETS_MAX: u32 = i32::MAX as u32;
 
 /// An S3 key pair. `Debug` shows the access key only.
 #[derive(Clone)]
@@ -75,6 +84,28 @@ pub struct StoreUser {
     pub max_buckets: Option<u32>,
     /// How much the user may store over all buckets, compared with sizes as [`quota_size`] counts them.
     pub quota: Option<ByteCount>,
+    /// How much each of the user's buckets may hold, counted the same way.
+    pub bucket_quota: Option<ByteCount>,
+}
+
+/// One page of a list of names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NamePage {
+    /// The names; a page may be empty though others follow.
+    pub names: Vec<String>,
+    /// How to ask for the next page; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// A bucket as the administrator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreBucket {
+    /// The owner's id, who need not be a user that Purser made.
+    pub owner: String,
+    /// When the bucket was made.
+    pub created_at: Timestamp,
+    /// Its name and what it holds.
+    pub usage: BucketUsage,
 }
 
 /// What one bucket holds.
@@ -107,6 +138,80 @@ pub struct UsageRecord {
     pub operations: u64,
     /// Those of them that succeeded.
     pub successful_operations: u64,
+}
+
+/// What one user did in one hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserUsage {
+    /// The user's id, which need not be of Purser's making.
+    pub uid: String,
+    /// The records, at least one, ordered by hour, bucket and category.
+    pub records: Vec<UsageRecord>,
+}
+
+/// Who manages the store's users for Purser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Administrator {
+    /// The administrator's id, under which the usage log has their own requests.
+    pub uid: String,
+    /// What the administrator may do: `users` to `*`, `read`, `write` or `read, write`.
+    pub caps: BTreeMap<String, String>,
+    /// How far the store's clock is ahead of this machine's, at the least: the store tells whole seconds. Negative where
+    /// it is behind.
+    pub clock_ahead: TimeDelta,
+}
+
+/// Where bucket notifications are sent: an exchange of an AMQP broker, with the topic's name as routing key. `Debug` shows
+/// no secret.
+#[derive(Debug, Clone)]
+pub struct Topic {
+    /// The name.
+    pub name: String,
+    /// The broker: `amqp://user:password@host:port/vhost`, user and password percent-encoded.
+    pub push_endpoint: SecretString,
+    /// The exchange, which must exist.
+    pub exchange: String,
+    /// What the store waits for.
+    pub ack_level: AckLevel,
+    /// Whether the store keeps events until the broker has them, instead of sending each within its request.
+    pub persistent: bool,
+}
+
+/// Which answer of the broker ends the sending of an event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AckLevel {
+    /// None: it is sent and forgotten.
+    #[default]
+    None,
+    /// The broker has it.
+    Broker,
+    /// The broker has a queue for it.
+    Routable,
+}
+
+impl AckLevel {
+    /// As configuration and store write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Broker => "broker",
+            Self::Routable => "routable",
+        }
+    }
+}
+
+/// A text that is no [`AckLevel`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an ack level must be none, broker or routable")]
+pub struct InvalidAckLevel;
+
+impl FromStr for AckLevel {
+    type Err = InvalidAckLevel;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let levels = [Self::None, Self::Broker, Self::Routable];
+        levels.into_iter().find(|level| level.as_str() == text).ok_or(InvalidAckLevel)
+    }
 }
 
 /// Which objects of a bucket to list.
@@ -197,6 +302,24 @@ pub const fn quota_size(size: ByteCount) -> ByteCount {
     ByteCount::from_bytes(size.bytes().div_ceil(QUOTA_BLOCK_BYTES).saturating_mul(QUOTA_BLOCK_BYTES))
 }
 
+/// Refuses what radosgw would take for no limit, or for nonsense.
+pub(crate) fn check_max_buckets(max_buckets: u32) -> Result<(), StoreError> {
+    match max_buckets {
+        0 => Err(StoreError::refused("InvalidArgument", "max_buckets must be at least 1")),
+        1..=MAX_BUCKETS_MAX => Ok(()),
+        _ => Err(StoreError::refused("InvalidArgument", format!("max_buckets must be at most {MAX_BUCKETS_MAX}"))),
+    }
+}
+
+/// Refuses a period that isn't one of whole hours.
+pub(crate) fn check_whole_hours(from: Timestamp, to: Timestamp) -> Result<(), StoreError> {
+    let is_whole = |time: Timestamp| time.duration_trunc(HOUR) == Ok(time);
+    if from < to && is_whole(from) && is_whole(to) {
+        return Ok(());
+    }
+    Err(StoreError::refused("InvalidArgument", "the period must be of whole hours"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +342,48 @@ mod tests {
         let shown = format!("{keys:?}");
         assert!(shown.contains(&keys.access_key));
         assert!(!shown.contains(keys.secret_key.expose_secret()));
+    }
+
+    #[test]
+    fn ack_levels_are_read_as_they_are_written() {
+        for level in [AckLevel::None, AckLevel::Broker, AckLevel::Routable] {
+            assert_eq!(level.as_str().parse(), Ok(level));
+        }
+        for text in ["", "None", "all", "none "] {
+            assert_eq!(text.parse::<AckLevel>(), Err(InvalidAckLevel), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_topic_hides_its_broker_s_password() {
+        let topic = Topic {
+            name: "purser".into(),
+            push_endpoint: "amqp://rgw:very-secret@127.0.0.1:5672/s3".into(),
+            exchange: "s3.rgw".into(),
+            ack_level: AckLevel::None,
+            persistent: false,
+        };
+        let shown = format!("{topic:?}");
+        assert!(shown.contains("s3.rgw") && !shown.contains("very-secret"), "{shown}");
+    }
+
+    #[test]
+    fn only_whole_hours_make_a_period() {
+        let time = |text: &str| format!("2026-03-01T{text}Z").parse::<Timestamp>().unwrap();
+        for (from, to, valid) in [
+            ("10:00:00", "11:00:00", true),
+            ("00:00:00", "23:00:00", true),
+            ("10:00:00", "10:00:00", false),
+            ("11:00:00", "10:00:00", false),
+            ("10:00:01", "11:00:00", false),
+            ("10:00:00", "10:59:59", false),
+            ("10:00:00", "11:00:00.5", false),
+        ] {
+            assert_eq!(check_whole_hours(time(from), time(to)).is_ok(), valid, "{from} {to}");
+        }
+        for (max_buckets, valid) in [(0, false), (1, true), (i32::MAX as u32, true), (1 << 31, false)] {
+            assert_eq!(check_max_buckets(max_buckets).is_ok(), valid, "{max_buckets}");
+        }
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use model::{ByteCount, S3Uid, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use crate::{BucketUsage, S3Keys, StoreError, StoreUser, UsageRecord};
+use crate::{BucketUsage, NamePage, S3Keys, StoreBucket, StoreError, StoreUser, UsageRecord, UserUsage};
 
 /// Which of radosgw's APIs was asked; the same status means different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,13 @@ pub(super) fn failure(api: Api, status: u16, code: &str, message: &str, subject:
     }
 }
 
+/// The refusal of an administrator who may not make this call for want of `cap`, such as `usage=write`.
+pub(super) fn needs_cap(cap: &str) -> StoreError {
+    StoreError::Misconfigured(format!(
+        "the Admin Ops API refuses the administrator's key: 403 AccessDenied; the call needs the cap {cap}"
+    ))
+}
+
 fn refusal_code(status: u16, code: &str) -> String {
     if code.is_empty() { status.to_string() } else { code.to_owned() }
 }
@@ -74,6 +81,10 @@ fn refusal_reason(code: &str, message: &str) -> String {
 #[derive(Deserialize)]
 pub(super) struct UserAnswer {
     #[serde(default)]
+    user_id: String,
+    #[serde(default)]
+    caps: Vec<CapAnswer>,
+    #[serde(default)]
     display_name: String,
     #[serde(default)]
     suspended: i64,
@@ -82,6 +93,14 @@ pub(super) struct UserAnswer {
     #[serde(default)]
     keys: Vec<KeyAnswer>,
     user_quota: Option<QuotaAnswer>,
+    bucket_quota: Option<QuotaAnswer>,
+}
+
+#[derive(Deserialize)]
+struct CapAnswer {
+    #[serde(rename = "type")]
+    kind: String,
+    perm: String,
 }
 
 #[derive(Deserialize)]
@@ -96,6 +115,12 @@ struct QuotaAnswer {
     max_size: i64,
 }
 
+impl QuotaAnswer {
+    fn limit(&self) -> Option<ByteCount> {
+        (self.enabled && self.max_size >= 0).then(|| ByteCount::from_i64(self.max_size))
+    }
+}
+
 impl UserAnswer {
     /// Whether one of the user's key pairs is `keys`, secret included.
     pub(super) fn has_keys(&self, keys: &S3Keys) -> bool {
@@ -106,10 +131,22 @@ impl UserAnswer {
         self.keys.iter().map(|key| key.access_key.as_str())
     }
 
+    pub(super) fn into_keys(self) -> Vec<S3Keys> {
+        let keys = self.keys.into_iter();
+        let mut keys: Vec<S3Keys> =
+            keys.map(|key| S3Keys { access_key: key.access_key, secret_key: key.secret_key.into() }).collect();
+        keys.sort_unstable_by(|a, b| a.access_key.cmp(&b.access_key));
+        keys
+    }
+
+    /// The id, and the caps by what they are for: `users` with `*`.
+    pub(super) fn into_administrator(self) -> (String, BTreeMap<String, String>) {
+        (self.user_id, self.caps.into_iter().map(|cap| (cap.kind, cap.perm)).collect())
+    }
+
     pub(super) fn into_store_user(self, uid: &S3Uid) -> StoreUser {
         let mut access_keys: Vec<String> = self.keys.into_iter().map(|key| key.access_key).collect();
         access_keys.sort_unstable();
-        let quota = self.user_quota.filter(|quota| quota.enabled && quota.max_size >= 0);
         StoreUser {
             uid: uid.clone(),
             display_name: self.display_name,
@@ -120,7 +157,8 @@ impl UserAnswer {
                 0 => None,
                 limit => Some(u32::try_from(limit.max(0)).unwrap_or(u32::MAX)),
             },
-            quota: quota.map(|quota| ByteCount::from_i64(quota.max_size)),
+            quota: self.user_quota.and_then(|quota| quota.limit()),
+            bucket_quota: self.bucket_quota.and_then(|quota| quota.limit()),
         }
     }
 }
@@ -128,6 +166,9 @@ impl UserAnswer {
 #[derive(Deserialize)]
 pub(super) struct BucketAnswer {
     bucket: String,
+    #[serde(default)]
+    owner: String,
+    creation_time: Option<Timestamp>,
     #[serde(default)]
     usage: BTreeMap<String, CategoryUsage>,
 }
@@ -151,6 +192,44 @@ impl From<BucketAnswer> for BucketUsage {
     }
 }
 
+impl BucketAnswer {
+    /// `None` where radosgw doesn't say when the bucket was made.
+    pub(super) fn into_store_bucket(mut self) -> Option<StoreBucket> {
+        let created_at = self.creation_time?;
+        Some(StoreBucket { owner: std::mem::take(&mut self.owner), created_at, usage: self.into() })
+    }
+}
+
+/// A page of names.
+#[derive(Deserialize)]
+pub(super) struct NamesAnswer {
+    keys: Vec<String>,
+    #[serde(default, deserialize_with = "bool_or_text")]
+    truncated: bool,
+    #[serde(default)]
+    marker: String,
+}
+
+/// radosgw writes `true` or `"true"`, depending on the list.
+fn bool_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum BoolOrText {
+        Bool(bool),
+        Text(String),
+    }
+    Ok(match BoolOrText::deserialize(deserializer)? {
+        BoolOrText::Bool(truth) => truth,
+        BoolOrText::Text(text) => text == "true",
+    })
+}
+
+impl From<NamesAnswer> for NamePage {
+    fn from(answer: NamesAnswer) -> Self {
+        Self { names: answer.keys, next: answer.truncated.then_some(answer.marker) }
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct UsageAnswer {
     #[serde(default)]
@@ -159,6 +238,8 @@ pub(super) struct UsageAnswer {
 
 #[derive(Deserialize)]
 struct UsageOfUser {
+    #[serde(default)]
+    user: String,
     #[serde(default)]
     buckets: Vec<UsageOfBucket>,
 }
@@ -182,35 +263,48 @@ struct UsageOfCategory {
 }
 
 impl UsageAnswer {
-    /// The hours in `from..to`, ordered by hour, bucket and category.
-    ///
-    /// radosgw may split one hour of one bucket over several entries (a bucket that changed its owner); they are added.
+    /// The hours in `from..to` of one user, ordered by hour, bucket and category.
     pub(super) fn into_records(self, from: Timestamp, to: Timestamp) -> Vec<UsageRecord> {
-        let mut records = BTreeMap::new();
-        for entry in self.entries.into_iter().flat_map(|user| user.buckets) {
-            let Some(hour) = Timestamp::from_timestamp_secs(entry.epoch) else { continue };
-            if hour < from || hour >= to {
-                continue;
-            }
-            for figures in entry.categories {
-                let key = (hour, entry.bucket.clone(), figures.category.clone());
-                let record = records.entry(key).or_insert_with(|| UsageRecord {
-                    bucket: entry.bucket.clone(),
-                    hour,
-                    category: figures.category,
-                    bytes_in: ByteCount::ZERO,
-                    bytes_out: ByteCount::ZERO,
-                    operations: 0,
-                    successful_operations: 0,
-                });
-                record.bytes_in += ByteCount::from_bytes(figures.bytes_received);
-                record.bytes_out += ByteCount::from_bytes(figures.bytes_sent);
-                record.operations += figures.ops;
-                record.successful_operations += figures.successful_ops;
-            }
-        }
-        records.into_values().collect()
+        records(self.entries.into_iter().flat_map(|user| user.buckets), from, to)
     }
+
+    /// The hours in `from..to` of each user who has any, ordered by the user's id.
+    pub(super) fn into_users(self, from: Timestamp, to: Timestamp) -> Vec<UserUsage> {
+        let mut users: BTreeMap<String, Vec<UsageOfBucket>> = BTreeMap::new();
+        for user in self.entries {
+            users.entry(user.user).or_default().extend(user.buckets);
+        }
+        let usages = users.into_iter().map(|(uid, buckets)| UserUsage { uid, records: records(buckets, from, to) });
+        usages.filter(|usage| !usage.records.is_empty()).collect()
+    }
+}
+
+/// radosgw may split one hour of one bucket over several entries (a bucket that changed its owner); they are added.
+fn records(entries: impl IntoIterator<Item = UsageOfBucket>, from: Timestamp, to: Timestamp) -> Vec<UsageRecord> {
+    let mut records = BTreeMap::new();
+    for entry in entries {
+        let Some(hour) = Timestamp::from_timestamp_secs(entry.epoch) else { continue };
+        if hour < from || hour >= to {
+            continue;
+        }
+        for figures in entry.categories {
+            let key = (hour, entry.bucket.clone(), figures.category.clone());
+            let record = records.entry(key).or_insert_with(|| UsageRecord {
+                bucket: entry.bucket.clone(),
+                hour,
+                category: figures.category,
+                bytes_in: ByteCount::ZERO,
+                bytes_out: ByteCount::ZERO,
+                operations: 0,
+                successful_operations: 0,
+            });
+            record.bytes_in += ByteCount::from_bytes(figures.bytes_received);
+            record.bytes_out += ByteCount::from_bytes(figures.bytes_sent);
+            record.operations += figures.ops;
+            record.successful_operations += figures.successful_ops;
+        }
+    }
+    records.into_values().collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! AWS Signature Version 4 as radosgw's Admin Ops API accepts it.
+//! AWS Signature Version 4 as radosgw's Admin Ops and topics accept it.
 
 use std::fmt::Write;
 use std::time::SystemTime;
@@ -12,8 +12,9 @@ use aws_sigv4::sign::v4;
 use model::{Clock, SystemClock};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
 
-use crate::StoreError;
+use crate::{S3Keys, StoreError};
 
 /// The region that signatures name; radosgw takes any.
 pub(super) const REGION: &str = "us-east-1";
@@ -21,42 +22,37 @@ pub(super) const REGION: &str = "us-east-1";
 /// `name=value&…` with everything but unreserved characters encoded, `*` and `,` among them: radosgw compares the
 /// signature with its own encoding of the query, which does the same.
 pub(super) fn query_string(parameters: &[(&str, &str)]) -> String {
-    let mut query = String::new();
-    for (name, value) in parameters {
-        if !query.is_empty() {
-            query.push('&');
-        }
-        percent_encode(&mut query, name);
-        query.push('=');
-        percent_encode(&mut query, value);
-    }
-    query
+    let encoded = |(name, value): &(&str, &str)| format!("{}={}", percent_encoded(name), percent_encoded(value));
+    parameters.iter().map(encoded).collect::<Vec<_>>().join("&")
 }
 
-fn percent_encode(out: &mut String, text: &str) {
+/// `text` with everything but unreserved characters encoded.
+pub(super) fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            out.push(char::from(byte));
+            encoded.push(char::from(byte));
         } else {
-            write!(out, "%{byte:02X}").expect("writing to a String can't fail");
+            write!(encoded, "%{byte:02X}").expect("writing to a String can't fail");
         }
     }
+    encoded
 }
 
-/// The headers that sign a request without a body.
+/// The headers that sign a request, with its body if it has one.
 ///
-/// The payload stays unsigned: radosgw answers a signed one on this API with 501.
+/// No body stays unsigned: radosgw answers a signed one on Admin Ops with 501. The topics' API takes a signed one only.
 pub(super) fn signature_headers(
     method: &Method,
     url: &str,
-    access_key: &str,
-    secret_key: &str,
+    body: Option<&str>,
+    keys: &S3Keys,
 ) -> Result<HeaderMap, StoreError> {
     let mut settings = SigningSettings::default();
     settings.percent_encoding_mode = PercentEncodingMode::Single;
     settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
     settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-    let identity = Credentials::new(access_key, secret_key, None, None, "admin").into();
+    let identity = Credentials::new(&keys.access_key, keys.secret_key.expose_secret(), None, None, "admin").into();
     let parameters = v4::SigningParams::builder()
         .identity(&identity)
         .region(REGION)
@@ -66,8 +62,9 @@ pub(super) fn signature_headers(
         .settings(settings)
         .build()
         .map_err(|error| unsignable(&error))?;
-    let request = SignableRequest::new(method.as_str(), url, std::iter::empty(), SignableBody::UnsignedPayload)
-        .map_err(|error| unsignable(&error))?;
+    let body = body.map_or(SignableBody::UnsignedPayload, |body| SignableBody::Bytes(body.as_bytes()));
+    let request =
+        SignableRequest::new(method.as_str(), url, std::iter::empty(), body).map_err(|error| unsignable(&error))?;
     let (instructions, _signature) =
         sign(request, &parameters.into()).map_err(|error| unsignable(&error))?.into_parts();
     let mut headers = HeaderMap::new();
@@ -79,7 +76,7 @@ pub(super) fn signature_headers(
 }
 
 fn unsignable(error: &dyn std::error::Error) -> StoreError {
-    StoreError::Misconfigured(format!("a request to the Admin Ops API can't be signed: {error}"))
+    StoreError::Misconfigured(format!("a request can't be signed: {error}"))
 }
 
 #[cfg(test)]
@@ -93,12 +90,16 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_signed_without_their_payload() {
-        let headers =
-            signature_headers(&Method::GET, "http://127.0.0.1:7480/admin/user?uid=x", "ACCESS", "very-secret").unwrap();
-        assert_eq!(headers["x-amz-content-sha256"], "UNSIGNED-PAYLOAD");
-        let authorization = headers["authorization"].to_str().unwrap();
-        assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=ACCESS/"), "{authorization}");
-        assert!(!format!("{headers:?}").contains("very-secret"));
+    fn bodies_are_signed_and_no_body_is_not() {
+        let keys = S3Keys { access_key: "ACCESS".to_owned(), secret_key: "very-secret".into() };
+        let empty_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        for (body, hash) in [(None, "UNSIGNED-PAYLOAD"), (Some(""), empty_hash)] {
+            let url = "http://127.0.0.1:7480/admin/user?uid=x";
+            let headers = signature_headers(&Method::GET, url, body, &keys).unwrap();
+            assert_eq!(headers["x-amz-content-sha256"], hash);
+            let authorization = headers["authorization"].to_str().unwrap();
+            assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=ACCESS/"), "{authorization}");
+            assert!(!format!("{headers:?}").contains("very-secret"));
+        }
     }
 }

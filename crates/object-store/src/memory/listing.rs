@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use super::state::Object;
 use crate::types::PAGE_LEN_MAX;
-use crate::{ListObjects, ObjectPage, ObjectVersion, VersionPage};
+use crate::{ListObjects, NamePage, ObjectPage, ObjectVersion, VersionPage};
 
 /// The id of a version that isn't one.
 pub(super) const NO_VERSION: &str = "null";
@@ -48,6 +48,20 @@ pub(super) fn versions(objects: &Objects, continuation: Option<&str>, max_keys: 
     let versions: Vec<_> = keys.by_ref().take(page_len(max_keys)).map(version).collect();
     let last = versions.last().map(|version| version.key.clone());
     VersionPage { next: last.filter(|_| keys.next().is_some()), versions }
+}
+
+/// The page's token is its last name.
+pub(super) fn names<'a>(
+    names: impl Iterator<Item = &'a str>,
+    continuation: Option<&str>,
+    max_entries: u32,
+) -> NamePage {
+    let mut names: Vec<&str> = names.filter(|name| continuation.is_none_or(|last| *name > last)).collect();
+    names.sort_unstable();
+    let is_last = names.len() <= page_len(max_entries).max(1);
+    names.truncate(page_len(max_entries).max(1));
+    let next = names.last().filter(|_| !is_last).map(|name| (*name).to_owned());
+    NamePage { names: names.into_iter().map(str::to_owned).collect(), next }
 }
 
 fn after<'a>(objects: &'a Objects, marker: Option<&str>) -> impl Iterator<Item = (&'a String, &'a Object)> {

@@ -1,27 +1,29 @@
 //! A store in memory with the semantics of the real one, for unit tests and benchmarks.
 //!
-//! It has users, quotas, bucket owners and a usage log that is readable at once; objects have no versions. It is not
-//! meant for production.
+//! It has users, quotas, bucket owners, a usage log that is readable at once, and an administrator who is listed and logged
+//! like a user; objects have no versions, and notifications are remembered but not sent. It is not meant for production.
 
+mod accounts;
 mod listing;
+mod log;
 mod state;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DurationRound, TimeDelta};
 use model::{BucketName, ByteCount, Clock, S3Uid, Timestamp};
-use secrecy::ExposeSecret;
-use state::{Bucket, Object, State, User};
+use state::{Bucket, Object, State};
 
+use crate::types::{HOUR, check_max_buckets, check_whole_hours};
 use crate::{
-    BucketUsage, ListObjects, NewUser, ObjectPage, ObjectStore, ObjectSummary, ObjectVersion, Removal, S3Keys,
-    StoreError, StoreUser, UsageRecord, VersionPage,
+    Administrator, BucketUsage, ListObjects, NamePage, NewUser, ObjectPage, ObjectStore, ObjectSummary, ObjectVersion,
+    Removal, S3Keys, StoreBucket, StoreError, StoreUser, Topic, UsageRecord, UserUsage, VersionPage,
 };
 
-const HOUR: TimeDelta = TimeDelta::hours(1);
+/// The id under which the store's administrator is listed and logged.
+const ADMINISTRATOR: &str = "administrator";
 const KEY_LEN_MAX: usize = 1024;
 
 /// An object store that lives as long as the process.
@@ -46,7 +48,7 @@ impl MemoryStore {
     fn s3<T>(
         &self,
         keys: &S3Keys,
-        bucket: &BucketName,
+        bucket: &str,
         category: &'static str,
         request: impl FnOnce(&mut State, &S3Uid, Timestamp) -> Result<(T, usize, usize), StoreError>,
     ) -> Result<T, StoreError> {
@@ -55,7 +57,8 @@ impl MemoryStore {
         let mut state = self.state();
         let uid = state.authenticated(keys)?;
         let answer = request(&mut state, &uid, now);
-        let figures = state.usage.entry((uid, hour, bucket.to_string(), category)).or_default();
+        let entry = (uid.to_string(), hour, bucket.to_owned(), category);
+        let figures = state.usage.entry(entry).or_default();
         figures.operations += 1;
         let (answer, bytes_in, bytes_out) = answer?;
         figures.successful_operations += 1;
@@ -79,53 +82,15 @@ fn check_key(key: &str) -> Result<(), StoreError> {
 #[async_trait]
 impl ObjectStore for MemoryStore {
     async fn create_user(&self, user: &NewUser) -> Result<(), StoreError> {
-        if user.max_buckets == 0 {
-            return Err(refused("InvalidArgument", "max_buckets must be at least 1"));
-        }
-        if user.display_name.is_empty() {
-            return Err(refused("InvalidArgument", "The request was refused"));
-        }
-        let mut state = self.state();
-        if let Some(existing) = state.users.get(&user.uid) {
-            let ours = existing.keys.same_as(&user.keys.access_key, user.keys.secret_key.expose_secret());
-            return if ours { Ok(()) } else { Err(StoreError::Conflict(format!("user {} exists already", user.uid))) };
-        }
-        if state.access_keys.contains_key(&user.keys.access_key) {
-            return Err(StoreError::Conflict(format!("the access key of user {} exists already", user.uid)));
-        }
-        let new = User {
-            display_name: user.display_name.clone(),
-            keys: user.keys.clone(),
-            max_buckets: user.max_buckets,
-            quota: None,
-            suspended: false,
-            buckets: BTreeSet::new(),
-        };
-        state.access_keys.insert(user.keys.access_key.clone(), user.uid.clone());
-        state.users.insert(user.uid.clone(), new);
-        Ok(())
+        self.state().create_user(user)
     }
 
     async fn user(&self, uid: &S3Uid) -> Result<Option<StoreUser>, StoreError> {
-        Ok(self.state().users.get(uid).map(|user| StoreUser {
-            uid: uid.clone(),
-            display_name: user.display_name.clone(),
-            access_keys: vec![user.keys.access_key.clone()],
-            suspended: user.suspended,
-            max_buckets: Some(user.max_buckets),
-            quota: user.quota,
-        }))
+        Ok(self.state().store_user(uid))
     }
 
     async fn delete_user(&self, uid: &S3Uid) -> Result<(), StoreError> {
-        let mut state = self.state();
-        if state.buckets_of(uid).next().is_some() {
-            return Err(refused("BucketAlreadyExists", "The user still has buckets"));
-        }
-        if let Some(user) = state.users.remove(uid) {
-            state.access_keys.remove(&user.keys.access_key);
-        }
-        Ok(())
+        self.state().delete_user(uid)
     }
 
     async fn replace_keys(&self, uid: &S3Uid, keys: &S3Keys) -> Result<(), StoreError> {
@@ -142,8 +107,50 @@ impl ObjectStore for MemoryStore {
         Ok(())
     }
 
+    async fn users(&self, continuation: Option<&str>, max_entries: u32) -> Result<NamePage, StoreError> {
+        let state = self.state();
+        let uids = state.users.keys().map(S3Uid::as_str).chain([ADMINISTRATOR]);
+        Ok(listing::names(uids, continuation, max_entries))
+    }
+
+    async fn keys(&self, uid: &S3Uid) -> Result<Option<Vec<S3Keys>>, StoreError> {
+        Ok(self.state().users.get(uid).map(|user| user.keys.values().cloned().collect()))
+    }
+
+    async fn add_keys(&self, uid: &S3Uid, keys: &S3Keys) -> Result<(), StoreError> {
+        self.state().add_keys(uid, keys)
+    }
+
+    async fn remove_key(&self, uid: &S3Uid, access_key: &str) -> Result<(), StoreError> {
+        self.state().remove_key(uid, access_key);
+        Ok(())
+    }
+
+    async fn set_max_buckets(&self, uid: &S3Uid, max_buckets: u32) -> Result<(), StoreError> {
+        check_max_buckets(max_buckets)?;
+        self.state().user_mut(uid)?.max_buckets = max_buckets;
+        Ok(())
+    }
+
+    async fn set_bucket_quota(&self, uid: &S3Uid, quota: Option<ByteCount>) -> Result<(), StoreError> {
+        self.state().user_mut(uid)?.bucket_quota = quota;
+        Ok(())
+    }
+
+    async fn buckets(&self, continuation: Option<&str>, max_entries: u32) -> Result<NamePage, StoreError> {
+        Ok(listing::names(self.state().buckets.keys().map(String::as_str), continuation, max_entries))
+    }
+
+    async fn bucket(&self, bucket: &str) -> Result<Option<StoreBucket>, StoreError> {
+        Ok(self.state().buckets.get(bucket).map(|found| StoreBucket {
+            owner: found.owner.to_string(),
+            created_at: found.created_at,
+            usage: found.bucket_usage(bucket),
+        }))
+    }
+
     async fn create_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
-        self.s3(keys, bucket, "create_bucket", |state, uid, _| {
+        self.s3(keys, bucket.as_str(), "create_bucket", |state, uid, now| {
             match state.buckets.get(bucket.as_str()) {
                 Some(existing) if existing.owner == *uid => return Ok(((), 0, 0)),
                 Some(_) => return Err(refused("BucketAlreadyExists", "Bucket name already taken")),
@@ -154,14 +161,14 @@ impl ObjectStore for MemoryStore {
                 return Err(refused("TooManyBuckets", "The account may not have more buckets"));
             }
             user.buckets.insert(bucket.to_string());
-            state.buckets.insert(bucket.to_string(), Bucket { owner: uid.clone(), objects: BTreeMap::new() });
+            state.buckets.insert(bucket.to_string(), Bucket::new(uid.clone(), now));
             Ok(((), 0, 0))
         })
     }
 
     async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<Removal, StoreError> {
-        let answer = self.s3(keys, bucket, "delete_bucket", |state, uid, _| {
-            if !state.own_bucket(uid, bucket)?.objects.is_empty() {
+        let answer = self.s3(keys, bucket.as_str(), "delete_bucket", |state, uid, _| {
+            if !state.own_bucket(uid, bucket.as_str())?.objects.is_empty() {
                 return Err(refused("BucketNotEmpty", "The bucket is not empty"));
             }
             state.buckets.remove(bucket.as_str());
@@ -179,72 +186,78 @@ impl ObjectStore for MemoryStore {
     }
 
     async fn bucket_usages(&self, uid: &S3Uid) -> Result<Vec<BucketUsage>, StoreError> {
-        let usage = |(name, bucket): (&String, &Bucket)| BucketUsage {
-            name: name.clone(),
-            usage: bucket.usage(),
-            size_actual: bucket.size_actual(),
-            objects: bucket.objects.len() as u64,
-        };
-        Ok(self.state().buckets_of(uid).map(usage).collect())
+        Ok(self.state().buckets_of(uid).map(|(name, bucket)| bucket.bucket_usage(name)).collect())
     }
 
     async fn usage(&self, uid: &S3Uid, from: Timestamp, to: Timestamp) -> Result<Vec<UsageRecord>, StoreError> {
-        let from = from.duration_trunc(HOUR).unwrap_or(from);
-        let state = self.state();
-        let hours = state.usage.iter().filter(|((owner, hour, ..), _)| owner == uid && *hour >= from && *hour < to);
-        let records = hours.map(|((_, hour, bucket, category), figures)| UsageRecord {
-            bucket: bucket.clone(),
-            hour: *hour,
-            category: (*category).to_owned(),
-            bytes_in: ByteCount::from_bytes(figures.bytes_in),
-            bytes_out: ByteCount::from_bytes(figures.bytes_out),
-            operations: figures.operations,
-            successful_operations: figures.successful_operations,
-        });
-        Ok(records.collect())
+        Ok(self.state().usage(uid, from.duration_trunc(HOUR).unwrap_or(from), to))
+    }
+
+    async fn usage_of_all(&self, hour: Timestamp) -> Result<Vec<UserUsage>, StoreError> {
+        check_whole_hours(hour, hour + HOUR)?;
+        Ok(self.state().usage_of_all(hour))
+    }
+
+    async fn trim_usage(&self, uid: &S3Uid, from: Timestamp, to: Timestamp) -> Result<(), StoreError> {
+        check_whole_hours(from, to)?;
+        self.state().usage.retain(|(user, hour, ..), _| user != uid.as_str() || *hour < from || *hour >= to);
+        Ok(())
+    }
+
+    async fn probe_log(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let hour = now.duration_trunc(HOUR).unwrap_or(now);
+        let entry = (ADMINISTRATOR.to_owned(), hour, String::new(), "list_buckets");
+        let mut state = self.state();
+        let figures = state.usage.entry(entry).or_default();
+        figures.operations += 1;
+        figures.successful_operations += 1;
+        Ok(())
     }
 
     async fn put_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str, body: Bytes) -> Result<(), StoreError> {
         check_key(key)?;
-        self.s3(keys, bucket, "put_obj", |state, uid, now| {
-            state.own_bucket(uid, bucket)?;
+        self.s3(keys, bucket.as_str(), "put_obj", |state, uid, now| {
+            state.own_bucket(uid, bucket.as_str())?;
             let object = Object { body, last_modified: now };
-            if !state.has_room(uid, object.size()) {
+            if !state.has_room(uid, bucket.as_str(), object.size()) {
                 return Err(refused("QuotaExceeded", "The storage quota is used up"));
             }
             let bytes_in = object.body.len();
-            state.own_bucket(uid, bucket)?.objects.insert(key.to_owned(), object);
+            state.own_bucket(uid, bucket.as_str())?.objects.insert(key.to_owned(), object);
             Ok(((), bytes_in, 0))
         })
     }
 
     async fn get_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Bytes, StoreError> {
         check_key(key)?;
-        self.s3(keys, bucket, "get_obj", |state, uid, _| match state.own_bucket(uid, bucket)?.objects.get(key) {
-            Some(object) => Ok((object.body.clone(), 0, object.body.len())),
-            None => Err(StoreError::NotFound(format!("object {bucket}/{key}"))),
+        self.s3(keys, bucket.as_str(), "get_obj", |state, uid, _| {
+            match state.own_bucket(uid, bucket.as_str())?.objects.get(key) {
+                Some(object) => Ok((object.body.clone(), 0, object.body.len())),
+                None => Err(StoreError::NotFound(format!("object {bucket}/{key}"))),
+            }
         })
     }
 
     async fn object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Option<ObjectSummary>, StoreError> {
         check_key(key)?;
-        self.s3(keys, bucket, "get_obj", |state, uid, _| {
-            let object = state.own_bucket(uid, bucket)?.objects.get(key);
+        self.s3(keys, bucket.as_str(), "get_obj", |state, uid, _| {
+            let object = state.own_bucket(uid, bucket.as_str())?.objects.get(key);
             Ok((object.map(|object| object.summary(key)), 0, 0))
         })
     }
 
     async fn delete_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<(), StoreError> {
         check_key(key)?;
-        self.s3(keys, bucket, "delete_obj", |state, uid, _| {
-            state.own_bucket(uid, bucket)?.objects.remove(key);
+        self.s3(keys, bucket.as_str(), "delete_obj", |state, uid, _| {
+            state.own_bucket(uid, bucket.as_str())?.objects.remove(key);
             Ok(((), 0, 0))
         })
     }
 
     async fn list_objects(&self, keys: &S3Keys, list: &ListObjects) -> Result<ObjectPage, StoreError> {
-        self.s3(keys, &list.bucket, "list_bucket", |state, uid, _| {
-            let bucket = state.own_bucket(uid, &list.bucket)?;
+        self.s3(keys, list.bucket.as_str(), "list_bucket", |state, uid, _| {
+            let bucket = state.own_bucket(uid, list.bucket.as_str())?;
             Ok((listing::objects(&bucket.objects, list), 0, 0))
         })
     }
@@ -255,8 +268,8 @@ impl ObjectStore for MemoryStore {
         bucket: &BucketName,
         objects: &[ObjectVersion],
     ) -> Result<(), StoreError> {
-        self.s3(keys, bucket, "multi_object_delete", |state, uid, _| {
-            let bucket = state.own_bucket(uid, bucket)?;
+        self.s3(keys, bucket.as_str(), "multi_object_delete", |state, uid, _| {
+            let bucket = state.own_bucket(uid, bucket.as_str())?;
             for object in objects {
                 if object.version.as_deref().is_none_or(|version| version == listing::NO_VERSION) {
                     bucket.objects.remove(&object.key);
@@ -273,13 +286,44 @@ impl ObjectStore for MemoryStore {
         continuation: Option<&str>,
         max_keys: u32,
     ) -> Result<VersionPage, StoreError> {
-        self.s3(keys, bucket, "list_bucket", |state, uid, _| {
-            let bucket = state.own_bucket(uid, bucket)?;
+        self.s3(keys, bucket.as_str(), "list_bucket", |state, uid, _| {
+            let bucket = state.own_bucket(uid, bucket.as_str())?;
             Ok((listing::versions(&bucket.objects, continuation, max_keys), 0, 0))
         })
     }
 
+    async fn put_topic(&self, topic: &Topic) -> Result<(), StoreError> {
+        self.state().topics.insert(topic.name.clone());
+        Ok(())
+    }
+
+    async fn notify(&self, keys: &S3Keys, bucket: &str, topic: &str) -> Result<(), StoreError> {
+        self.s3(keys, bucket, "put_bucket_notification", |state, uid, _| {
+            if !state.topics.contains(topic) {
+                return Err(StoreError::NotFound(format!("topic {topic}")));
+            }
+            state.own_bucket(uid, bucket)?.notified_topic = Some(topic.to_owned());
+            Ok(((), 0, 0))
+        })
+    }
+
+    async fn notified_topic(&self, keys: &S3Keys, bucket: &str) -> Result<Option<String>, StoreError> {
+        self.s3(keys, bucket, "get_bucket_notification", |state, uid, _| {
+            Ok((state.own_bucket(uid, bucket)?.notified_topic.clone(), 0, 0))
+        })
+    }
+
+    async fn administrator(&self) -> Result<Administrator, StoreError> {
+        let caps = [("users", "*"), ("buckets", "*"), ("usage", "*"), ("metadata", "read")];
+        let caps = caps.map(|(kind, perm)| (kind.to_owned(), perm.to_owned())).into();
+        Ok(Administrator { uid: ADMINISTRATOR.to_owned(), caps, clock_ahead: TimeDelta::zero() })
+    }
+
     async fn health(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn is_available(&self) -> bool {
+        true
     }
 }

@@ -3,26 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
-use model::{BucketName, ByteCount, S3Uid, Timestamp};
+use model::{ByteCount, S3Uid, Timestamp};
 use secrecy::ExposeSecret;
 
 use super::refused;
-use crate::{ObjectSummary, S3Keys, StoreError, quota_size};
+use crate::{BucketUsage, ObjectSummary, S3Keys, StoreError, quota_size};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) users: HashMap<S3Uid, User>,
     pub(super) access_keys: HashMap<String, S3Uid>,
     pub(super) buckets: HashMap<String, Bucket>,
-    pub(super) usage: BTreeMap<(S3Uid, Timestamp, String, &'static str), Figures>,
+    /// By user, hour, bucket and category.
+    pub(super) usage: BTreeMap<(String, Timestamp, String, &'static str), Figures>,
+    pub(super) topics: BTreeSet<String>,
 }
 
 #[derive(Debug)]
 pub(super) struct User {
     pub(super) display_name: String,
-    pub(super) keys: S3Keys,
+    /// By access key.
+    pub(super) keys: BTreeMap<String, S3Keys>,
     pub(super) max_buckets: u32,
     pub(super) quota: Option<ByteCount>,
+    pub(super) bucket_quota: Option<ByteCount>,
     pub(super) suspended: bool,
     pub(super) buckets: BTreeSet<String>,
 }
@@ -30,6 +34,8 @@ pub(super) struct User {
 #[derive(Debug)]
 pub(super) struct Bucket {
     pub(super) owner: S3Uid,
+    pub(super) created_at: Timestamp,
+    pub(super) notified_topic: Option<String>,
     pub(super) objects: BTreeMap<String, Object>,
 }
 
@@ -51,7 +57,8 @@ impl State {
     pub(super) fn authenticated(&self, keys: &S3Keys) -> Result<S3Uid, StoreError> {
         let owner = self.access_keys.get(&keys.access_key).and_then(|uid| self.users.get_key_value(uid));
         let Some((uid, user)) = owner else { return Err(refused("InvalidAccessKeyId", "The S3 key is not valid")) };
-        if !user.keys.same_as(&keys.access_key, keys.secret_key.expose_secret()) {
+        let own = user.keys.get(&keys.access_key);
+        if !own.is_some_and(|own| own.same_as(&keys.access_key, keys.secret_key.expose_secret())) {
             return Err(refused("SignatureDoesNotMatch", "The S3 key is not valid"));
         }
         if user.suspended {
@@ -60,8 +67,8 @@ impl State {
         Ok(uid.clone())
     }
 
-    pub(super) fn own_bucket(&mut self, uid: &S3Uid, name: &BucketName) -> Result<&mut Bucket, StoreError> {
-        match self.buckets.get_mut(name.as_str()) {
+    pub(super) fn own_bucket(&mut self, uid: &S3Uid, name: &str) -> Result<&mut Bucket, StoreError> {
+        match self.buckets.get_mut(name) {
             None => Err(StoreError::NotFound(format!("bucket {name}"))),
             Some(bucket) if bucket.owner != *uid => Err(refused("AccessDenied", "Access denied")),
             Some(bucket) => Ok(bucket),
@@ -77,31 +84,36 @@ impl State {
         self.users.get_mut(uid).ok_or_else(|| StoreError::NotFound(format!("user {uid}")))
     }
 
-    pub(super) fn replace_keys(&mut self, uid: &S3Uid, keys: &S3Keys) -> Result<(), StoreError> {
-        let user = self.users.get_mut(uid).ok_or_else(|| StoreError::NotFound(format!("user {uid}")))?;
-        if self.access_keys.get(&keys.access_key).is_some_and(|owner| owner != uid) {
-            return Err(StoreError::Conflict(format!("the access key of user {uid} exists already")));
-        }
-        self.access_keys.remove(&user.keys.access_key);
-        self.access_keys.insert(keys.access_key.clone(), uid.clone());
-        user.keys = keys.clone();
-        Ok(())
-    }
-
     /// The real store doesn't count what an overwritten object frees either.
-    pub(super) fn has_room(&self, uid: &S3Uid, size: ByteCount) -> bool {
-        let Some(quota) = self.users.get(uid).and_then(|user| user.quota) else { return true };
-        let used: ByteCount = self.buckets_of(uid).map(|(_, bucket)| bucket.size_actual()).sum();
-        used + quota_size(size) <= quota
+    pub(super) fn has_room(&self, uid: &S3Uid, bucket: &str, size: ByteCount) -> bool {
+        let Some(user) = self.users.get(uid) else { return false };
+        let fits =
+            |quota: Option<ByteCount>, used: ByteCount| quota.is_none_or(|quota| used + quota_size(size) <= quota);
+        let in_all = self.buckets_of(uid).map(|(_, bucket)| bucket.size_actual()).sum();
+        let in_bucket = self.buckets.get(bucket).map_or(ByteCount::ZERO, Bucket::size_actual);
+        fits(user.quota, in_all) && fits(user.bucket_quota, in_bucket)
     }
 }
 
 impl Bucket {
-    pub(super) fn usage(&self) -> ByteCount {
+    pub(super) fn new(owner: S3Uid, created_at: Timestamp) -> Self {
+        Self { owner, created_at, notified_topic: None, objects: BTreeMap::new() }
+    }
+
+    pub(super) fn bucket_usage(&self, name: &str) -> BucketUsage {
+        BucketUsage {
+            name: name.to_owned(),
+            usage: self.usage(),
+            size_actual: self.size_actual(),
+            objects: self.objects.len() as u64,
+        }
+    }
+
+    fn usage(&self) -> ByteCount {
         self.objects.values().map(Object::size).sum()
     }
 
-    pub(super) fn size_actual(&self) -> ByteCount {
+    fn size_actual(&self) -> ByteCount {
         self.objects.values().map(|object| quota_size(object.size())).sum()
     }
 }

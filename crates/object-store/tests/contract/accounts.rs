@@ -32,6 +32,7 @@ pub(crate) async fn a_user_s_data_is_what_was_set(store: Store) {
         suspended: false,
         max_buckets: Some(5),
         quota: None,
+        bucket_quota: None,
     };
     assert_eq!(store.user(account.uid()).await.unwrap(), Some(expected.clone()));
     for quota in [ByteCount::from_gb(5), ByteCount::from_bytes(1), ByteCount::from_gb(5_000_000)] {

@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use crate::fixture::{Account, ceph, ceph_config, refusal_code};
 
 /// S3 as the customer has it.
-fn s3_client(keys: &S3Keys) -> Client {
+pub(crate) fn s3_client(keys: &S3Keys) -> Client {
     let credentials = Credentials::new(&keys.access_key, keys.secret_key.expose_secret(), None, None, "test");
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -130,5 +130,34 @@ async fn the_first_object_that_stays_is_the_error() {
         assert_eq!(store.purge_bucket(name).await, Ok(Removal::Absent), "{name}");
     }
     assert_eq!(store.bucket_usages(account.uid()).await.unwrap(), []);
+    account.remove().await;
+}
+
+/// Versions count as objects, delete markers don't take space; what an upload holds counts part by part.
+#[tokio::test]
+async fn versions_and_uncompleted_uploads_count_as_radosgw_counts() {
+    let account = Account::create(&ceph()).await;
+    let (store, client) = (account.store.clone(), s3_client(account.keys()));
+    let versions = account.create_bucket("versions").await;
+    set_versioning(&client, &versions, BucketVersioningStatus::Enabled).await;
+    for len in [1, 4096, 5000] {
+        account.put(&versions, "key", len).await.unwrap();
+    }
+    store.delete_object(account.keys(), &versions, "key").await.unwrap();
+    let uploads = account.create_bucket("uploads").await;
+    let upload = client.create_multipart_upload().bucket(uploads.as_str()).key("large").send().await.unwrap();
+    for number in 1..=2 {
+        let part = client.upload_part().bucket(uploads.as_str()).key("large").part_number(number);
+        let part = part.upload_id(upload.upload_id().unwrap()).body(ByteStream::from(vec![b'x'; 100_000]));
+        part.customize().disable_payload_signing().send().await.unwrap();
+    }
+    for (bucket, size, size_actual, objects) in [(&versions, 9097, 4096 * 4, 3), (&uploads, 200_000, 2 * 25 * 4096, 2)]
+    {
+        let found = store.bucket(bucket.as_str()).await.unwrap().unwrap().usage;
+        let figures = (found.usage.bytes(), found.size_actual.bytes(), found.objects);
+        assert_eq!(figures, (size, size_actual, objects), "{bucket}");
+        let usages = store.bucket_usages(account.uid()).await.unwrap();
+        assert!(usages.contains(&found), "{usages:?}");
+    }
     account.remove().await;
 }

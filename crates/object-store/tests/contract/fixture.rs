@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{BucketName, S3Uid, SystemClock, Timestamp};
+use chrono::TimeDelta;
+use model::{BucketName, Clock, S3Uid, SystemClock, Timestamp};
 use object_store::ceph::{CephConfig, CephStore};
 use object_store::memory::MemoryStore;
 use object_store::{ListObjects, NewUser, ObjectPage, ObjectStore, ObjectVersion, S3Keys, StoreError, UsageRecord};
@@ -160,14 +161,27 @@ pub(crate) async fn when_usage(
     to: Timestamp,
     complete: impl Fn(&[UsageRecord]) -> bool,
 ) -> Vec<UsageRecord> {
+    poll(async || {
+        let records = account.store.usage(account.uid(), from, to).await.unwrap();
+        complete(&records).then_some(records)
+    })
+    .await
+}
+
+/// Before now by more than the second for which radosgw still logs into the hour that is over.
+pub(crate) fn recently() -> Timestamp {
+    SystemClock.now() - TimeDelta::seconds(2)
+}
+
+/// What `ask` finds, once it finds anything. Fails after the deadline.
+pub(crate) async fn poll<T>(ask: impl AsyncFn() -> Option<T>) -> T {
     let poll = async {
         loop {
-            let records = account.store.usage(account.uid(), from, to).await.unwrap();
-            if complete(&records) {
-                return records;
+            if let Some(found) = ask().await {
+                return found;
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
-    tokio::time::timeout(FLUSH_DEADLINE, poll).await.expect("the usage log shows all operations in time")
+    tokio::time::timeout(FLUSH_DEADLINE, poll).await.expect("it shows in time")
 }

@@ -3,13 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "in a test, an error is a failure")]
 
 mod accounts;
+mod admin;
+mod ceph_admin;
 mod ceph_buckets;
 mod ceph_only;
 mod fixture;
 mod keys;
 mod listings;
 mod metering;
+mod notifications;
 mod objects;
+mod raw;
 mod removal;
 
 /// Runs each case once for each store.
@@ -61,4 +65,17 @@ contract! {
     metering::bucket_usages_are_exact,
     metering::the_usage_log_has_the_exact_bytes,
     metering::the_store_is_healthy,
+    metering::one_hour_of_all_users_is_read_at_once,
+    metering::the_administrator_s_probe_is_in_the_log,
+    metering::only_the_named_hours_are_trimmed,
+    admin::every_user_is_on_one_page,
+    admin::every_bucket_is_on_one_page,
+    admin::a_bucket_is_known_whoever_owns_it,
+    admin::several_key_pairs_work_and_go_one_by_one,
+    admin::key_pairs_are_their_users_own,
+    admin::the_bucket_limit_can_be_changed,
+    admin::user_and_bucket_quota_both_hold,
+    admin::the_administrator_is_known,
+    notifications::a_bucket_notifies_one_topic,
+    notifications::only_what_exists_is_notified_and_notifies,
 }

@@ -3,6 +3,7 @@
 mod bulk;
 mod listing;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -23,6 +24,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::answers::{Api, failure};
+use super::breaker::Breaker;
 use super::sign::REGION;
 use super::unavailable;
 use crate::{ObjectSummary, Removal, S3Keys, StoreError};
@@ -33,11 +35,12 @@ const BLANK_KEY: &str = "blank_key";
 #[derive(Debug)]
 pub(super) struct S3 {
     client: Client,
+    breaker: Arc<Breaker>,
     request_timeout: Duration,
 }
 
 impl S3 {
-    pub(super) fn new(url: &Url, request_timeout: Duration) -> Self {
+    pub(super) fn new(url: &Url, request_timeout: Duration, breaker: Arc<Breaker>) -> Self {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
             .build_https();
@@ -57,12 +60,34 @@ impl S3 {
             .identity_cache(IdentityCache::no_cache())
             .timeout_config(TimeoutConfig::builder().operation_timeout(request_timeout).build())
             .build();
-        Self { client: Client::from_conf(config), request_timeout }
+        Self { client: Client::from_conf(config), breaker, request_timeout }
+    }
+
+    /// Makes one request. The outer error is a store that can't be reached, the inner one its refusal.
+    async fn send<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<Result<T, SdkError<E, HttpResponse>>, StoreError>
+    where
+        E: std::error::Error + 'static,
+    {
+        let permit = self.breaker.admit()?;
+        match call.await {
+            Err(error @ (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_))) => {
+                Err(permit.failed(unavailable(&error)))
+            }
+            answer @ (Ok(_) | Err(SdkError::ServiceError(_))) => {
+                permit.answered();
+                Ok(answer)
+            }
+            // The request never left.
+            answer => Ok(answer),
+        }
     }
 
     pub(super) async fn create_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
         let call = self.client.create_bucket().bucket(bucket.as_str()).customize();
-        let Err(error) = call.config_override(signed_by(keys)).send().await else { return Ok(()) };
+        let Err(error) = self.send(call.config_override(signed_by(keys)).send()).await? else { return Ok(()) };
         let error = from_sdk(&error, &bucket_subject(bucket));
         // radosgw also says so about the user's own bucket: at the bucket limit, and where its placement differs.
         match &error {
@@ -77,12 +102,19 @@ impl S3 {
         }
     }
 
+    /// Lists the user's buckets for the sake of the request.
+    pub(super) async fn list_buckets(&self, keys: &S3Keys) -> Result<(), StoreError> {
+        let call = self.client.list_buckets().customize();
+        let answer = self.send(call.config_override(signed_by(keys)).send()).await?;
+        answer.map(|_| ()).map_err(|error| from_sdk(&error, "the list of buckets"))
+    }
+
     /// Whether the bucket is among the user's own; access to it would prove nothing.
     async fn owns(&self, keys: &S3Keys, bucket: &BucketName) -> Result<bool, StoreError> {
         let mut continuation = None;
         loop {
             let call = self.client.list_buckets().set_continuation_token(continuation).customize();
-            let answer = call.config_override(signed_by(keys)).send().await;
+            let answer = self.send(call.config_override(signed_by(keys)).send()).await?;
             let page = answer.map_err(|error| from_sdk(&error, "the list of buckets"))?;
             if page.buckets().iter().any(|own| own.name() == Some(bucket.as_str())) {
                 return Ok(true);
@@ -96,7 +128,7 @@ impl S3 {
 
     pub(super) async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<Removal, StoreError> {
         let call = self.client.delete_bucket().bucket(bucket.as_str()).customize();
-        let answer = call.config_override(signed_by(keys)).send().await;
+        let answer = self.send(call.config_override(signed_by(keys)).send()).await?;
         match answer.map_err(|error| from_sdk(&error, &bucket_subject(bucket))) {
             Ok(_) => Ok(Removal::Removed),
             Err(StoreError::NotFound(_)) => Ok(Removal::Absent),
@@ -113,7 +145,7 @@ impl S3 {
     ) -> Result<(), StoreError> {
         let call = self.client.put_object().bucket(bucket.as_str()).key(sdk_key(key)).body(ByteStream::from(body));
         let call = call.customize().mutate_request(key_in_path(key));
-        match call.config_override(signed_by(keys)).send().await {
+        match self.send(call.config_override(signed_by(keys)).send()).await? {
             Ok(_) => Ok(()),
             Err(error) => Err(from_sdk(&error, &bucket_subject(bucket))),
         }
@@ -122,7 +154,7 @@ impl S3 {
     pub(super) async fn get_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Bytes, StoreError> {
         let call = self.client.get_object().bucket(bucket.as_str()).key(sdk_key(key));
         let call = call.customize().mutate_request(key_in_path(key));
-        let answer = call.config_override(signed_by(keys)).send().await;
+        let answer = self.send(call.config_override(signed_by(keys)).send()).await?;
         let object = answer.map_err(|error| from_sdk(&error, &object_subject(bucket, key)))?;
         // The SDK's own timeout ends where the body begins.
         match tokio::time::timeout(self.request_timeout, object.body.collect()).await {
@@ -140,7 +172,7 @@ impl S3 {
     ) -> Result<Option<ObjectSummary>, StoreError> {
         let call = self.client.head_object().bucket(bucket.as_str()).key(sdk_key(key));
         let call = call.customize().mutate_request(key_in_path(key));
-        let error = match call.config_override(signed_by(keys)).send().await {
+        let error = match self.send(call.config_override(signed_by(keys)).send()).await? {
             Ok(object) => return Ok(Some(summary(key.to_owned(), object.content_length, object.last_modified))),
             Err(error) => error,
         };
@@ -159,7 +191,7 @@ impl S3 {
 
     async fn check_access(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
         let call = self.client.get_bucket_location().bucket(bucket.as_str()).customize();
-        let answer = call.config_override(signed_by(keys)).send().await;
+        let answer = self.send(call.config_override(signed_by(keys)).send()).await?;
         answer.map(|_| ()).map_err(|error| from_sdk(&error, &bucket_subject(bucket)))
     }
 
@@ -176,7 +208,7 @@ impl S3 {
     ) -> Result<(), StoreError> {
         let call = self.client.delete_object().bucket(bucket.as_str()).key(sdk_key(key)).set_version_id(version);
         let call = call.customize().mutate_request(key_in_path(key));
-        match call.config_override(signed_by(keys)).send().await {
+        match self.send(call.config_override(signed_by(keys)).send()).await? {
             Ok(_) => Ok(()),
             Err(error) => Err(from_sdk(&error, &bucket_subject(bucket))),
         }

@@ -1,18 +1,14 @@
 //! A wrapper that makes any store's calls fail, wait or hang, as a test's script says.
 
+mod calls;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use model::{BucketName, ByteCount, S3Uid, Timestamp};
 use tokio::sync::watch;
 
-use crate::{
-    BucketUsage, ListObjects, NewUser, ObjectPage, ObjectStore, ObjectSummary, ObjectVersion, Removal, S3Keys,
-    StoreError, StoreUser, UsageRecord, VersionPage,
-};
+use crate::{ObjectStore, StoreError};
 
 /// The methods of [`ObjectStore`], by which faults are scripted and calls are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,11 +20,22 @@ pub enum Method {
     ReplaceKeys,
     SetSuspended,
     SetUserQuota,
+    Users,
+    Keys,
+    AddKeys,
+    RemoveKey,
+    SetMaxBuckets,
+    SetBucketQuota,
+    Buckets,
+    Bucket,
     CreateBucket,
     DeleteBucket,
     PurgeBucket,
     BucketUsages,
     Usage,
+    UsageOfAll,
+    TrimUsage,
+    ProbeLog,
     PutObject,
     GetObject,
     Object,
@@ -36,6 +43,10 @@ pub enum Method {
     ListObjects,
     DeleteObjects,
     ListObjectVersions,
+    PutTopic,
+    Notify,
+    NotifiedTopic,
+    Administrator,
     Health,
 }
 
@@ -167,103 +178,13 @@ fn injected(method: Method) -> StoreError {
     StoreError::Unavailable(format!("injected into {method:?}"))
 }
 
-#[async_trait]
-impl ObjectStore for FaultyStore {
-    async fn create_user(&self, user: &NewUser) -> Result<(), StoreError> {
-        self.run(Method::CreateUser, self.inner.create_user(user)).await
-    }
-
-    async fn user(&self, uid: &S3Uid) -> Result<Option<StoreUser>, StoreError> {
-        self.run(Method::User, self.inner.user(uid)).await
-    }
-
-    async fn delete_user(&self, uid: &S3Uid) -> Result<(), StoreError> {
-        self.run(Method::DeleteUser, self.inner.delete_user(uid)).await
-    }
-
-    async fn replace_keys(&self, uid: &S3Uid, keys: &S3Keys) -> Result<(), StoreError> {
-        self.run(Method::ReplaceKeys, self.inner.replace_keys(uid, keys)).await
-    }
-
-    async fn set_suspended(&self, uid: &S3Uid, suspended: bool) -> Result<(), StoreError> {
-        self.run(Method::SetSuspended, self.inner.set_suspended(uid, suspended)).await
-    }
-
-    async fn set_user_quota(&self, uid: &S3Uid, quota: ByteCount) -> Result<(), StoreError> {
-        self.run(Method::SetUserQuota, self.inner.set_user_quota(uid, quota)).await
-    }
-
-    async fn create_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
-        self.run(Method::CreateBucket, self.inner.create_bucket(keys, bucket)).await
-    }
-
-    async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<Removal, StoreError> {
-        self.run(Method::DeleteBucket, self.inner.delete_bucket(keys, bucket)).await
-    }
-
-    async fn purge_bucket(&self, bucket: &str) -> Result<Removal, StoreError> {
-        self.run(Method::PurgeBucket, self.inner.purge_bucket(bucket)).await
-    }
-
-    async fn bucket_usages(&self, uid: &S3Uid) -> Result<Vec<BucketUsage>, StoreError> {
-        self.run(Method::BucketUsages, self.inner.bucket_usages(uid)).await
-    }
-
-    async fn usage(&self, uid: &S3Uid, from: Timestamp, to: Timestamp) -> Result<Vec<UsageRecord>, StoreError> {
-        self.run(Method::Usage, self.inner.usage(uid, from, to)).await
-    }
-
-    async fn put_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str, body: Bytes) -> Result<(), StoreError> {
-        self.run(Method::PutObject, self.inner.put_object(keys, bucket, key, body)).await
-    }
-
-    async fn get_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Bytes, StoreError> {
-        self.run(Method::GetObject, self.inner.get_object(keys, bucket, key)).await
-    }
-
-    async fn object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Option<ObjectSummary>, StoreError> {
-        self.run(Method::Object, self.inner.object(keys, bucket, key)).await
-    }
-
-    async fn delete_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<(), StoreError> {
-        self.run(Method::DeleteObject, self.inner.delete_object(keys, bucket, key)).await
-    }
-
-    async fn list_objects(&self, keys: &S3Keys, list: &ListObjects) -> Result<ObjectPage, StoreError> {
-        self.run(Method::ListObjects, self.inner.list_objects(keys, list)).await
-    }
-
-    async fn delete_objects(
-        &self,
-        keys: &S3Keys,
-        bucket: &BucketName,
-        objects: &[ObjectVersion],
-    ) -> Result<(), StoreError> {
-        self.run(Method::DeleteObjects, self.inner.delete_objects(keys, bucket, objects)).await
-    }
-
-    async fn list_object_versions(
-        &self,
-        keys: &S3Keys,
-        bucket: &BucketName,
-        continuation: Option<&str>,
-        max_keys: u32,
-    ) -> Result<VersionPage, StoreError> {
-        self.run(Method::ListObjectVersions, self.inner.list_object_versions(keys, bucket, continuation, max_keys))
-            .await
-    }
-
-    async fn health(&self) -> Result<(), StoreError> {
-        self.run(Method::Health, self.inner.health()).await
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use model::SystemClock;
+    use model::{S3Uid, SystemClock, Timestamp};
 
     use super::*;
     use crate::memory::MemoryStore;
+    use crate::{AckLevel, NewUser, S3Keys, Topic};
 
     fn store() -> FaultyStore {
         FaultyStore::new(Arc::new(MemoryStore::new(Arc::new(SystemClock))))
@@ -321,23 +242,44 @@ mod tests {
     async fn each_call_meets_the_faults_of_its_own_method() {
         let (store, user) = (store(), new_user());
         let (uid, keys, bucket) = (&user.uid, &user.keys, "some-bucket".parse().unwrap());
-        for method in [
-            Method::ReplaceKeys,
-            Method::SetSuspended,
-            Method::Object,
-            Method::DeleteObjects,
-            Method::ListObjectVersions,
-        ] {
-            store.script(method, [Fault::Fail]);
-            let error = match method {
-                Method::ReplaceKeys => store.replace_keys(uid, keys).await.unwrap_err(),
-                Method::SetSuspended => store.set_suspended(uid, true).await.unwrap_err(),
-                Method::Object => store.object(keys, &bucket, "key").await.unwrap_err(),
-                Method::DeleteObjects => store.delete_objects(keys, &bucket, &[]).await.unwrap_err(),
-                _ => store.list_object_versions(keys, &bucket, None, 1).await.unwrap_err(),
-            };
-            assert_eq!(error, injected(method));
+        let hour = Timestamp::UNIX_EPOCH;
+        let topic = Topic {
+            name: "topic".into(),
+            push_endpoint: "amqp://127.0.0.1".into(),
+            exchange: "exchange".into(),
+            ack_level: AckLevel::None,
+            persistent: false,
+        };
+        macro_rules! assert_faults {
+            ($($method:ident: $call:expr),* $(,)?) => {$(
+                store.script(Method::$method, [Fault::Fail]);
+                assert_eq!($call.await.unwrap_err(), injected(Method::$method));
+                assert_eq!((store.calls(Method::$method), store.pending(Method::$method)), (1, 0));
+            )*};
         }
+        assert_faults! {
+            ReplaceKeys: store.replace_keys(uid, keys),
+            SetSuspended: store.set_suspended(uid, true),
+            Users: store.users(None, 1),
+            Keys: store.keys(uid),
+            AddKeys: store.add_keys(uid, keys),
+            RemoveKey: store.remove_key(uid, "key"),
+            SetMaxBuckets: store.set_max_buckets(uid, 1),
+            SetBucketQuota: store.set_bucket_quota(uid, None),
+            Buckets: store.buckets(None, 1),
+            Bucket: store.bucket("some-bucket"),
+            UsageOfAll: store.usage_of_all(hour),
+            TrimUsage: store.trim_usage(uid, hour, hour),
+            ProbeLog: store.probe_log(),
+            Object: store.object(keys, &bucket, "key"),
+            DeleteObjects: store.delete_objects(keys, &bucket, &[]),
+            ListObjectVersions: store.list_object_versions(keys, &bucket, None, 1),
+            PutTopic: store.put_topic(&topic),
+            Notify: store.notify(keys, "some-bucket", "topic"),
+            NotifiedTopic: store.notified_topic(keys, "some-bucket"),
+            Administrator: store.administrator(),
+        }
+        assert!(store.is_available());
     }
 
     #[tokio::test(start_paused = true)]
