@@ -20,11 +20,15 @@ pub const EVENT_BINDINGS: &[(RoleName, &str)] = &[
     (RoleName::Billing, "account.provision_failed"),
     (RoleName::Billing, "account.released"),
     (RoleName::Billing, "account.deleted"),
+    (RoleName::Provisioner, "bucket.discovered"),
+    (RoleName::Provisioner, "bucket.vanished"),
     (RoleName::Metering, "account.provisioned"),
+    (RoleName::Metering, "account.quota_changed"),
     (RoleName::Metering, "account.released"),
     (RoleName::Metering, "account.deleted"),
     (RoleName::Metering, "bucket.created"),
     (RoleName::Metering, "bucket.deleted"),
+    (RoleName::Metering, "bucket.watched"),
 ];
 
 /// A wait before a message comes back to its queue.

@@ -8,6 +8,7 @@ mod orders;
 mod plans;
 mod storage;
 mod usage;
+mod usage_report;
 
 use std::fmt;
 
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use accounts::{
     CancelPaymentAccountDeletion, CancelPaymentAccountDeletionReply, DeleteAccount, DeleteAccountReply,
-    DeletePaymentAccount, DeletePaymentAccountReply, KeyKind, PurgeAccount, ShowKey, ShowKeyReply,
+    DeletePaymentAccount, DeletePaymentAccountReply, KeyKind, PurgeAccount, SetAccountQuota, ShowKey, ShowKeyReply,
 };
 pub use buckets::{
     BucketStatus, BucketStatusReply, BucketUsageReply, CreateBucket, DeleteBucket, GetBucketsRmq, GetBucketsRmqReply,
@@ -33,6 +34,9 @@ pub use storage::{
 pub use usage::{
     BucketSizeReply, GetBuckets, GetBucketsReply, GetUsers, GetUsersReply, SortDirection, UpdateTrafficInfo,
     UpdateTrafficInfoReply, UsageSnapshotReply, UserOrder, UserPriceReply, UserReply, UserServiceReply,
+};
+pub use usage_report::{
+    UsageCategoryReply, UsageGapReply, UsageReport, UsageReportReply, UsageRowReply, UsageSection, UsageTotalsReply,
 };
 
 /// The four services.
@@ -140,6 +144,7 @@ pub const ACTIONS: &[ActionSpec] = &[
     query("list_plans", Billing, S3Php),
     query("show_key", Provisioner, S3Php),
     command("update_traffic_info", Metering, S3Php).also_by_get(),
+    query("usage_report", Metering, S3Php),
     command("storage_create", Billing, Storage),
     command("storage_delete", Billing, Storage),
     query("storage_info", Billing, Storage),
@@ -149,6 +154,7 @@ pub const ACTIONS: &[ActionSpec] = &[
     command("provision_account", Provisioner, Internal),
     command("purge_account", Provisioner, Internal),
     command("release_account", Provisioner, Internal),
+    command("set_account_quota", Provisioner, Internal),
 ];
 
 /// The row of an action.
@@ -187,6 +193,7 @@ action!(
     ProvisionAccount => "provision_account",
     PurgeAccount => "purge_account",
     ReleaseAccount => "release_account",
+    SetAccountQuota => "set_account_quota",
     ShowKey => "show_key",
     StorageCreate => "storage_create",
     StorageDelete => "storage_delete",
@@ -195,4 +202,5 @@ action!(
     StoragePrices => "storage_prices",
     StorageUndelete => "storage_undelete",
     UpdateTrafficInfo => "update_traffic_info",
+    UsageReport => "usage_report",
 );

@@ -12,14 +12,16 @@ use crate::action::{
     CreateAccount, CreateBucket, CreateOrder, CreateOrderReply, DeleteAccount, DeleteAccountReply, DeleteBucket,
     DeleteFile, DeleteFileReply, DeletePaymentAccount, DeletePaymentAccountReply, GetAvailableLocations, GetBuckets,
     GetBucketsReply, GetBucketsRmq, GetBucketsRmqReply, GetFiles, GetFilesReply, GetUsers, GetUsersReply, History,
-    HistoryReply, ListPlans, ListPlansReply, ProvisionAccount, PurgeAccount, ReleaseAccount, ShowKey, ShowKeyReply,
-    StorageCreate, StorageCreated, StorageDelete, StorageDeleted, StorageInfo, StorageNewPassword, StoragePackage,
-    StoragePassword, StoragePlan, StoragePrices, StorageUndelete, UpdateTrafficInfo, UpdateTrafficInfoReply,
+    HistoryReply, ListPlans, ListPlansReply, ProvisionAccount, PurgeAccount, ReleaseAccount, SetAccountQuota, ShowKey,
+    ShowKeyReply, StorageCreate, StorageCreated, StorageDelete, StorageDeleted, StorageInfo, StorageNewPassword,
+    StoragePackage, StoragePassword, StoragePlan, StoragePrices, StorageUndelete, UpdateTrafficInfo,
+    UpdateTrafficInfoReply, UsageReport, UsageReportReply,
 };
 use crate::event::{
-    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountReleased, BucketCreated, BucketDeleted,
-    CustomerChanged, FileDeleted, KeyRotated, KeyShown, OrderFailed, OrderPlaced, PlanChanged,
-    ServiceCancellationWithdrawn, ServiceCancelled, ServiceEnded, ServiceRenewed, ServiceStarted, ServiceTerminated,
+    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged, AccountReleased, BucketCreated,
+    BucketDeleted, BucketDiscovered, BucketVanished, BucketWatched, CustomerChanged, DriftDetected, FileDeleted,
+    KeyRotated, KeyShown, OrderFailed, OrderPlaced, PlanChanged, QuotaThresholdCrossed, ServiceCancellationWithdrawn,
+    ServiceCancelled, ServiceEnded, ServiceRenewed, ServiceStarted, ServiceTerminated, UsageGapDetected, UsageRecorded,
 };
 use crate::{Action, EventData};
 
@@ -71,6 +73,7 @@ pub fn visit_actions<V: ActionVisitor>(visitor: &mut V) {
     visitor.visit::<ProvisionAccount, AccountReply>(ProvisionAccount::NAME);
     visitor.visit::<PurgeAccount, AccountReply>(PurgeAccount::NAME);
     visitor.visit::<ReleaseAccount, AccountReply>(ReleaseAccount::NAME);
+    visitor.visit::<SetAccountQuota, AccountReply>(SetAccountQuota::NAME);
     visitor.visit::<ShowKey, ShowKeyReply>(ShowKey::NAME);
     visitor.visit::<StorageCreate, StorageCreated>(StorageCreate::NAME);
     visitor.visit::<StorageDelete, StorageDeleted>(StorageDelete::NAME);
@@ -79,6 +82,7 @@ pub fn visit_actions<V: ActionVisitor>(visitor: &mut V) {
     visitor.visit::<StoragePrices, Vec<StoragePlan>>(StoragePrices::NAME);
     visitor.visit::<StorageUndelete, EmptyReply>(StorageUndelete::NAME);
     visitor.visit::<UpdateTrafficInfo, UpdateTrafficInfoReply>(UpdateTrafficInfo::NAME);
+    visitor.visit::<UsageReport, UsageReportReply>(UsageReport::NAME);
 }
 
 /// Shows a visitor all events.
@@ -86,11 +90,17 @@ pub fn visit_events<V: EventVisitor>(visitor: &mut V) {
     visitor.visit::<AccountDeleted>(AccountDeleted::EVENT);
     visitor.visit::<AccountProvisionFailed>(AccountProvisionFailed::EVENT);
     visitor.visit::<AccountProvisioned>(AccountProvisioned::EVENT);
+    visitor.visit::<AccountQuotaChanged>(AccountQuotaChanged::EVENT);
     visitor.visit::<AccountReleased>(AccountReleased::EVENT);
     visitor.visit::<BucketCreated>(BucketCreated::EVENT);
     visitor.visit::<BucketDeleted>(BucketDeleted::EVENT);
+    visitor.visit::<BucketDiscovered>(BucketDiscovered::EVENT);
+    visitor.visit::<BucketVanished>(BucketVanished::EVENT);
+    visitor.visit::<BucketWatched>(BucketWatched::EVENT);
     visitor.visit::<CustomerChanged>("customer.added");
     visitor.visit::<CustomerChanged>(CustomerChanged::EVENT);
+    visitor.visit::<DriftDetected>(DriftDetected::EVENT);
+    visitor.visit::<DriftDetected>("drift.resolved");
     visitor.visit::<FileDeleted>(FileDeleted::EVENT);
     visitor.visit::<KeyRotated>(KeyRotated::EVENT);
     visitor.visit::<KeyShown>(KeyShown::EVENT);
@@ -98,12 +108,16 @@ pub fn visit_events<V: EventVisitor>(visitor: &mut V) {
     visitor.visit::<OrderPlaced>(OrderPlaced::EVENT);
     visitor.visit::<PlanChanged>("plan.added");
     visitor.visit::<PlanChanged>(PlanChanged::EVENT);
+    visitor.visit::<QuotaThresholdCrossed>(QuotaThresholdCrossed::EVENT);
+    visitor.visit::<QuotaThresholdCrossed>("quota.threshold_left");
     visitor.visit::<ServiceCancellationWithdrawn>(ServiceCancellationWithdrawn::EVENT);
     visitor.visit::<ServiceCancelled>(ServiceCancelled::EVENT);
     visitor.visit::<ServiceEnded>(ServiceEnded::EVENT);
     visitor.visit::<ServiceRenewed>(ServiceRenewed::EVENT);
     visitor.visit::<ServiceStarted>(ServiceStarted::EVENT);
     visitor.visit::<ServiceTerminated>(ServiceTerminated::EVENT);
+    visitor.visit::<UsageGapDetected>(UsageGapDetected::EVENT);
+    visitor.visit::<UsageRecorded>(UsageRecorded::EVENT);
 }
 
 #[cfg(test)]

@@ -1,21 +1,28 @@
 //! Events: facts that a role publishes after it committed them.
 
 mod accounts;
+mod drift;
 mod services;
+mod usage;
 
 use std::fmt;
 
 pub use accounts::{
-    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountReleased, BucketCreated, BucketDeleted,
-    FileDeleted, KeyRotated, KeyShown,
+    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged, AccountReleased, BucketCreated,
+    BucketDeleted, BucketWatched, FileDeleted, KeyRotated, KeyShown,
 };
-use model::{CustomerId, OrderId, PlanId, S3Uid, Timestamp};
+pub use drift::{DriftDetected, DriftKind};
+use model::{CustomerId, Location, OrderId, PlanId, S3Uid, Timestamp};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 pub use services::{
     CustomerChanged, OrderFailed, OrderPlaced, PlanChanged, ServiceCancellationWithdrawn, ServiceCancelled,
     ServiceEnded, ServiceRenewed, ServiceStarted, ServiceTerminated,
+};
+pub use usage::{
+    BucketDiscovered, BucketVanished, GapKind, QuotaThresholdCrossed, StorageInHour, TrafficInHour, UsageGapDetected,
+    UsageRecorded,
 };
 use uuid::Uuid;
 
@@ -32,6 +39,10 @@ pub enum Subject {
     Plan(PlanId),
     /// `customer/<number>`.
     Customer(CustomerId),
+    /// `usage/<s3uid>`: what an account used, apart from what happened to it.
+    Usage(S3Uid),
+    /// `location/<code>`.
+    Location(Location),
 }
 
 impl fmt::Display for Subject {
@@ -41,6 +52,8 @@ impl fmt::Display for Subject {
             Self::Order(id) => write!(f, "order/{id}"),
             Self::Plan(id) => write!(f, "plan/{id}"),
             Self::Customer(id) => write!(f, "customer/{id}"),
+            Self::Usage(s3uid) => write!(f, "usage/{s3uid}"),
+            Self::Location(code) => write!(f, "location/{code}"),
         }
     }
 }
@@ -84,22 +97,30 @@ event!(
     AccountDeleted => "account.deleted",
     AccountProvisionFailed => "account.provision_failed",
     AccountProvisioned => "account.provisioned",
+    AccountQuotaChanged => "account.quota_changed",
     AccountReleased => "account.released",
     BucketCreated => "bucket.created",
     BucketDeleted => "bucket.deleted",
+    BucketDiscovered => "bucket.discovered",
+    BucketVanished => "bucket.vanished",
+    BucketWatched => "bucket.watched",
     CustomerChanged => "customer.changed",
+    DriftDetected => "drift.detected",
     FileDeleted => "file.deleted",
     KeyRotated => "key.rotated",
     KeyShown => "key.shown",
     OrderFailed => "order.failed",
     OrderPlaced => "order.placed",
     PlanChanged => "plan.updated",
+    QuotaThresholdCrossed => "quota.threshold_reached",
     ServiceCancellationWithdrawn => "service.cancellation_withdrawn",
     ServiceCancelled => "service.cancelled",
     ServiceEnded => "service.ended",
     ServiceRenewed => "service.renewed",
     ServiceStarted => "service.started",
     ServiceTerminated => "service.terminated",
+    UsageGapDetected => "usage.gap_detected",
+    UsageRecorded => "usage.recorded",
 );
 
 /// Every event there is, with the role that publishes it. Schemas follow this table.
@@ -107,11 +128,17 @@ pub const EVENTS: &[(&str, RoleName)] = &[
     (AccountDeleted::EVENT, RoleName::Provisioner),
     (AccountProvisionFailed::EVENT, RoleName::Provisioner),
     (AccountProvisioned::EVENT, RoleName::Provisioner),
+    (AccountQuotaChanged::EVENT, RoleName::Provisioner),
     (AccountReleased::EVENT, RoleName::Provisioner),
     (BucketCreated::EVENT, RoleName::Provisioner),
     (BucketDeleted::EVENT, RoleName::Provisioner),
+    (BucketDiscovered::EVENT, RoleName::Metering),
+    (BucketVanished::EVENT, RoleName::Metering),
+    (BucketWatched::EVENT, RoleName::Provisioner),
     ("customer.added", RoleName::Billing),
     (CustomerChanged::EVENT, RoleName::Billing),
+    (DriftDetected::EVENT, RoleName::Provisioner),
+    ("drift.resolved", RoleName::Provisioner),
     (FileDeleted::EVENT, RoleName::Provisioner),
     (KeyRotated::EVENT, RoleName::Provisioner),
     (KeyShown::EVENT, RoleName::Provisioner),
@@ -119,10 +146,14 @@ pub const EVENTS: &[(&str, RoleName)] = &[
     (OrderPlaced::EVENT, RoleName::Billing),
     ("plan.added", RoleName::Billing),
     (PlanChanged::EVENT, RoleName::Billing),
+    (QuotaThresholdCrossed::EVENT, RoleName::Metering),
+    ("quota.threshold_left", RoleName::Metering),
     (ServiceCancellationWithdrawn::EVENT, RoleName::Billing),
     (ServiceCancelled::EVENT, RoleName::Billing),
     (ServiceEnded::EVENT, RoleName::Billing),
     (ServiceRenewed::EVENT, RoleName::Billing),
     (ServiceStarted::EVENT, RoleName::Billing),
     (ServiceTerminated::EVENT, RoleName::Billing),
+    (UsageGapDetected::EVENT, RoleName::Metering),
+    (UsageRecorded::EVENT, RoleName::Metering),
 ];

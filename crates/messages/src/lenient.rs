@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use model::PlainTime;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// Accepts an integer or the decimal text of one.
@@ -113,6 +114,22 @@ pub(crate) fn optional_date<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     let text: String = text(deserializer)?;
     let date = chrono::NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d");
     date.map(Some).map_err(|_| D::Error::custom(format_args!("must be a date like 2026-01-31, not {text:?}")))
+}
+
+/// A moment of UTC as `2026-01-31`, `2026-01-31 13:00:00` or RFC 3339, where the parameter may be left out.
+pub(crate) fn optional_moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PlainTime>, D::Error> {
+    let text: String = text(deserializer)?;
+    let day = || chrono::NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").ok();
+    let rfc3339 = || chrono::DateTime::parse_from_rfc3339(text.trim()).ok();
+    let moment = text
+        .trim()
+        .parse()
+        .ok()
+        .or_else(|| day().map(|day| PlainTime(day.and_time(chrono::NaiveTime::MIN).and_utc())))
+        .or_else(|| rfc3339().map(|moment| PlainTime(moment.to_utc())));
+    moment.map(Some).ok_or_else(|| {
+        D::Error::custom(format_args!("must be a time like 2026-01-31 or 2026-01-31 13:00:00, not {text:?}"))
+    })
 }
 
 /// Deserialises parameters and words what is wrong with them: `plan_id required`, `plan_id must be an integer, …`.

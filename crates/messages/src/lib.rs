@@ -19,20 +19,22 @@ pub use action::{
     DeleteFile, DeleteFileReply, DeletePaymentAccount, DeletePaymentAccountReply, FileReply, FilesReply, FolderReply,
     GetAvailableLocations, GetBuckets, GetBucketsReply, GetBucketsRmq, GetBucketsRmqReply, GetFiles, GetFilesReply,
     GetUsers, GetUsersReply, History, HistoryEntryReply, HistoryReply, KeyKind, ListPlans, ListPlansReply,
-    MeteringReply, PlanPriceReply, PlanReply, ProvisionAccount, PurgeAccount, ReleaseAccount, RoleName, ShowKey,
-    ShowKeyReply, SortDirection, StorageCreate, StorageCreated, StorageDelete, StorageDeleted, StorageInfo,
-    StorageNewPassword, StoragePackage, StoragePassword, StoragePlan, StoragePrice, StoragePrices, StoragePricing,
-    StorageUndelete, UpdateTrafficInfo, UpdateTrafficInfoReply, UsageSnapshotReply, UserOrder, UserPriceReply,
-    UserReply, UserServiceReply, find_action,
+    MeteringReply, PlanPriceReply, PlanReply, ProvisionAccount, PurgeAccount, ReleaseAccount, RoleName,
+    SetAccountQuota, ShowKey, ShowKeyReply, SortDirection, StorageCreate, StorageCreated, StorageDelete,
+    StorageDeleted, StorageInfo, StorageNewPassword, StoragePackage, StoragePassword, StoragePlan, StoragePrice,
+    StoragePrices, StoragePricing, StorageUndelete, UpdateTrafficInfo, UpdateTrafficInfoReply, UsageCategoryReply,
+    UsageGapReply, UsageReport, UsageReportReply, UsageRowReply, UsageSection, UsageSnapshotReply, UsageTotalsReply,
+    UserOrder, UserPriceReply, UserReply, UserServiceReply, find_action,
 };
 pub use catalog::{AccountReply, ActionVisitor, EmptyReply, EventVisitor, visit_actions, visit_events};
 pub use codec::{DecodeError, Encoding};
 pub use delivery::{Delivery, Outcome, ParkReason, RetryKind};
 pub use event::{
-    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountReleased, BucketCreated, BucketDeleted,
-    CustomerChanged, EVENTS, Event, EventData, FileDeleted, KeyRotated, KeyShown, OrderFailed, OrderPlaced,
-    PlanChanged, ServiceCancellationWithdrawn, ServiceCancelled, ServiceEnded, ServiceRenewed, ServiceStarted,
-    ServiceTerminated, Subject,
+    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged, AccountReleased, BucketCreated,
+    BucketDeleted, BucketDiscovered, BucketVanished, BucketWatched, CustomerChanged, DriftDetected, DriftKind, EVENTS,
+    Event, EventData, FileDeleted, GapKind, KeyRotated, KeyShown, OrderFailed, OrderPlaced, PlanChanged,
+    QuotaThresholdCrossed, ServiceCancellationWithdrawn, ServiceCancelled, ServiceEnded, ServiceRenewed,
+    ServiceStarted, ServiceTerminated, StorageInHour, Subject, TrafficInHour, UsageGapDetected, UsageRecorded,
 };
 pub use outgoing::Envelope;
 pub use reply::{Refusal, RefusalKind, Reply};

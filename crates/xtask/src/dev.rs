@@ -71,7 +71,8 @@ impl Dev {
         self.start_over_where_ceph_is_new(&services, progress).await?;
 
         progress.report("database, virtual host, plans and customers");
-        let settings = Settings { order_deadline_seconds: ORDER_DEADLINE_SECONDS, ..Settings::default() };
+        let settings =
+            Settings { order_deadline_seconds: ORDER_DEADLINE_SECONDS, has_notifications: true, ..Settings::default() };
         let config = DeploymentConfig { name: NAME.to_owned(), dir: dir(), purser_binary, settings };
         let deployment = Deployment::keep(&services, config).await?;
         world::seed(&deployment).await?;

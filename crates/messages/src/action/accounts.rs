@@ -113,3 +113,12 @@ pub struct PurgeAccount {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<CommandKey>,
 }
+
+/// Sets how much an account may store, for example because its plan has changed. Between roles.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SetAccountQuota {
+    /// The account.
+    pub s3uid: S3Uid,
+    /// The new quota.
+    pub quota_bytes: u64,
+}

@@ -27,6 +27,9 @@ pub struct GetBucketsReply {
     pub bandwidth: u64,
     /// The last closed day.
     pub snapshot: UsageSnapshotReply,
+    /// When the account was last read from the store; absent before the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured_at: Option<Timestamp>,
 }
 
 /// One bucket's size.
@@ -182,6 +185,9 @@ pub struct UserReply {
     pub price: UserPriceReply,
     /// The service.
     pub service: UserServiceReply,
+    /// When the account was last read from the store; absent before the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured_at: Option<Timestamp>,
 }
 
 /// What an account's plan costs.

@@ -102,3 +102,23 @@ pub struct AccountDeleted {
     /// How many objects, all their versions counted, were deleted with it.
     pub objects_deleted: u64,
 }
+
+/// The account may store this much from now on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AccountQuotaChanged {
+    /// The account.
+    pub s3uid: S3Uid,
+    /// The new quota.
+    pub quota_bytes: u64,
+    /// The quota before.
+    pub previous_quota_bytes: u64,
+}
+
+/// RGW tells of the bucket's changes from now on; what changed before may be unseen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BucketWatched {
+    /// The account.
+    pub s3uid: S3Uid,
+    /// The bucket, by any name that RGW allows.
+    pub bucket_name: String,
+}

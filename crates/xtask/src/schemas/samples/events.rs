@@ -2,10 +2,11 @@
 
 use anyhow::{Result, bail};
 use messages::{
-    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountReleased, BucketCreated, BucketDeleted,
-    CustomerChanged, Event, FileDeleted, KeyKind, KeyRotated, KeyShown, OrderFailed, OrderPlaced, PlanChanged,
+    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged, AccountReleased, BucketCreated,
+    BucketDeleted, BucketDiscovered, BucketVanished, BucketWatched, CustomerChanged, DriftDetected, DriftKind, Event,
+    FileDeleted, GapKind, KeyKind, KeyRotated, KeyShown, OrderFailed, OrderPlaced, PlanChanged, QuotaThresholdCrossed,
     RoleName, ServiceCancellationWithdrawn, ServiceCancelled, ServiceEnded, ServiceRenewed, ServiceStarted,
-    ServiceTerminated, Subject,
+    ServiceTerminated, StorageInHour, Subject, TrafficInHour, UsageGapDetected, UsageRecorded,
 };
 use model::{CustomerId, OrderId, PlanId, ServiceId};
 use serde::Serialize;
@@ -35,6 +36,7 @@ pub(crate) fn event(name: &str, role: RoleName) -> Result<Event> {
     let said = match name.split_once('.') {
         Some(("account", _)) => account(name)?,
         Some(("service", _)) => service(name)?,
+        Some(("usage" | "quota" | "drift", _)) => usage(name)?,
         Some(("bucket" | "file" | "key", _)) => bucket(name)?,
         _ => commerce(name)?,
     };
@@ -45,7 +47,7 @@ pub(crate) fn event(name: &str, role: RoleName) -> Result<Event> {
         subject: said.subject.to_string(),
         subject_version: 3,
         time: read("2026-11-22T01:02:03Z")?,
-        customer_id: (!name.starts_with("plan.")).then_some(CustomerId(1)),
+        customer_id: (!name.starts_with("plan.") && name != "usage.gap_detected").then_some(CustomerId(1)),
         description: said.description,
         data: said.data,
     })
@@ -69,6 +71,11 @@ fn account(name: &str) -> Result<Said> {
             let data = AccountDeleted { s3uid, customer_id: CustomerId(1), buckets, objects_deleted: 42 };
             Said::account("S3 account deleted with 1 bucket and 42 objects", &data)
         }
+        "account.quota_changed" => {
+            let (quota_bytes, previous_quota_bytes) = (200_000_000_000, 100_000_000_000);
+            let data = AccountQuotaChanged { s3uid, quota_bytes, previous_quota_bytes };
+            Said::account("Quota set to 200 GB", &data)
+        }
         _ => bail!("{name} has no sample event; write one here"),
     }
 }
@@ -78,12 +85,81 @@ fn bucket(name: &str) -> Result<Said> {
     match name {
         "bucket.created" => Said::account("Bucket my-new-bucket created", &BucketCreated { s3uid, bucket_name }),
         "bucket.deleted" => Said::account("Bucket my-new-bucket deleted", &BucketDeleted { s3uid, bucket_name }),
+        "bucket.discovered" => {
+            let data = BucketDiscovered { s3uid, bucket_name: "my-own-bucket".to_owned() };
+            Said::account("Bucket my-own-bucket appeared", &data)
+        }
+        "bucket.vanished" => {
+            let data = BucketVanished { s3uid, bucket_name: "my-own-bucket".to_owned() };
+            Said::account("Bucket my-own-bucket is gone", &data)
+        }
+        "bucket.watched" => {
+            let data = BucketWatched { s3uid, bucket_name: "my-own-bucket".to_owned() };
+            Said::account("Changes of bucket my-own-bucket are reported", &data)
+        }
         "file.deleted" => {
             let data = FileDeleted { s3uid, bucket_name, filename: "folder/file.txt".to_owned() };
             Said::account("File folder/file.txt deleted from my-new-bucket", &data)
         }
         "key.shown" => Said::account("Secret key shown", &KeyShown { s3uid, s3_key: KeyKind::SecretKey }),
         "key.rotated" => Said::account("Secret key replaced", &KeyRotated { s3uid, access_key: ACCESS_KEY.to_owned() }),
+        _ => bail!("{name} has no sample event; write one here"),
+    }
+}
+
+fn usage(name: &str) -> Result<Said> {
+    let (s3uid, location) = (read(S3UID)?, read("NL")?);
+    let hour = read("2026-11-21T13:00:00Z")?;
+    match name {
+        "usage.recorded" => {
+            let traffic = TrafficInHour {
+                bucket_name: "my-new-bucket".to_owned(),
+                category: "put_obj".to_owned(),
+                bytes_in: 5_242_880,
+                bytes_out: 0,
+                operations: 3,
+                successful_operations: 3,
+            };
+            let storage = StorageInHour {
+                bucket_name: "my-new-bucket".to_owned(),
+                byte_hours: read("2621440.25")?,
+                peak_bytes: 5_242_880,
+                closing_bytes: 5_242_880,
+                closing_objects: 3,
+            };
+            let data = UsageRecorded {
+                s3uid,
+                location,
+                hour,
+                revision: 1,
+                traffic: vec![traffic],
+                storage: vec![storage],
+                closing_bytes: 5_242_880,
+                peak_bytes: 5_242_880,
+            };
+            Said::new(Subject::Usage(read(S3UID)?), "Usage of 2026-11-21 13:00", &data)
+        }
+        "usage.gap_detected" => {
+            let detail = "2 of 60 of Purser's own requests are in the log".to_owned();
+            let data = UsageGapDetected { location, hour, kind: GapKind::LostFlush, s3uid: None, detail };
+            Said::new(Subject::Location(read("NL")?), "RGW's usage log in NL lacks something", &data)
+        }
+        "quota.threshold_reached" | "quota.threshold_left" => {
+            let (used_bytes, quota_bytes) = (81_000_000_000, 100_000_000_000);
+            let data = QuotaThresholdCrossed { s3uid, threshold_percent: 80, used_bytes, quota_bytes };
+            Said::account("80 % of the quota", &data)
+        }
+        "drift.detected" | "drift.resolved" => {
+            let data = DriftDetected {
+                location,
+                kind: DriftKind::Quota,
+                s3uid: Some(s3uid),
+                subject: S3UID.to_owned(),
+                expected: "100000000000".to_owned(),
+                found: "50000000000".to_owned(),
+            };
+            Said::account("The quota on RGW isn't the account's", &data)
+        }
         _ => bail!("{name} has no sample event; write one here"),
     }
 }

@@ -6,10 +6,11 @@ use anyhow::{Result, bail};
 use messages::{
     AccountReply, AvailableLocationsReply, BucketSizeReply, BucketStatusReply, BucketUsageReply,
     CancelPaymentAccountDeletionReply, CreateOrderReply, DeleteAccountReply, DeleteFileReply,
-    DeletePaymentAccountReply, EmptyReply, FileReply, FilesReply, FolderReply, GetBucketsReply, GetBucketsRmqReply,
-    GetFilesReply, GetUsersReply, HistoryEntryReply, HistoryReply, ListPlansReply, MeteringReply, PlanPriceReply,
-    PlanReply, Reply, ShowKeyReply, StorageCreated, StorageDeleted, StoragePackage, StoragePassword, StoragePlan,
-    StoragePrice, StoragePricing, UpdateTrafficInfoReply, UsageSnapshotReply, UserPriceReply, UserReply,
+    DeletePaymentAccountReply, EmptyReply, FileReply, FilesReply, FolderReply, GapKind, GetBucketsReply,
+    GetBucketsRmqReply, GetFilesReply, GetUsersReply, HistoryEntryReply, HistoryReply, ListPlansReply, MeteringReply,
+    PlanPriceReply, PlanReply, Reply, ShowKeyReply, StorageCreated, StorageDeleted, StoragePackage, StoragePassword,
+    StoragePlan, StoragePrice, StoragePricing, UpdateTrafficInfoReply, UsageCategoryReply, UsageGapReply,
+    UsageReportReply, UsageRowReply, UsageSection, UsageSnapshotReply, UsageTotalsReply, UserPriceReply, UserReply,
     UserServiceReply,
 };
 use model::{CustomerId, PlanId, ServiceId};
@@ -44,7 +45,7 @@ pub(crate) fn reply(action: &str) -> Result<Value> {
         "get_buckets" => Reply::success(action, &buckets()?),
         // The reply says under which name it is kept.
         "get_buckets_rmq" | "get_user_info" => Reply::success("get_buckets_rmq", &account()?),
-        "provision_account" | "release_account" | "purge_account" => {
+        "provision_account" | "release_account" | "purge_account" | "set_account_quota" => {
             Reply::success(action, &AccountReply { s3uid: read(S3UID)? })
         }
         _ if action.starts_with("storage_") => storage(action)?,
@@ -73,7 +74,42 @@ fn lists(action: &str) -> Result<Reply> {
         "update_traffic_info" => {
             Reply::success(action, &UpdateTrafficInfoReply { accounts: 1, measured_at: read("2026-11-22 01:02:03")? })
         }
+        "usage_report" => Reply::success(action, &usage_report()?),
         _ => bail!("{action} has no sample reply; write one here"),
+    })
+}
+
+fn usage_report() -> Result<UsageReportReply> {
+    let totals = UsageTotalsReply {
+        traffic_in_bytes: 5_242_880,
+        traffic_out_bytes: 1_048_576,
+        operations: 12,
+        successful_operations: 11,
+        storage_byte_hours: read("125829120.5")?,
+        storage_peak_bytes: 5_242_880,
+        storage_closing_bytes: 5_242_880,
+    };
+    Ok(UsageReportReply {
+        s3uid: read(S3UID)?,
+        from: read("2026-11-01 00:00:00")?,
+        to: read("2026-11-22 00:00:00")?,
+        by: UsageSection::Day,
+        rows: vec![UsageRowReply { section: "2026-11-21".to_owned(), usage: totals.clone() }],
+        totals,
+        categories: vec![UsageCategoryReply {
+            category: "put_obj".to_owned(),
+            traffic_in_bytes: 5_242_880,
+            traffic_out_bytes: 0,
+            operations: 3,
+            successful_operations: 3,
+        }],
+        final_until: Some(read("2026-11-22 00:00:00")?),
+        measured_at: Some(read("2026-11-22 01:02:03")?),
+        gaps: vec![UsageGapReply {
+            hour: read("2026-11-21 13:00:00")?,
+            kind: GapKind::LostFlush,
+            detail: "2 of 60 of Purser's own requests are in the log".to_owned(),
+        }],
     })
 }
 
@@ -116,6 +152,7 @@ fn user() -> Result<UserReply> {
             next_commit_date: read("2026-12-22T00:00:00Z")?,
             status: "active".to_owned(),
         },
+        measured_at: Some(read("2026-11-22T01:02:03Z")?),
     })
 }
 
@@ -142,6 +179,7 @@ fn buckets() -> Result<GetBucketsReply> {
             storage_usage: 1000,
             created_at: read("2026-11-22T00:00:00Z")?,
         },
+        measured_at: Some(read("2026-11-22T01:02:03Z")?),
     })
 }
 

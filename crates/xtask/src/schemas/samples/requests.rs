@@ -4,8 +4,9 @@ use anyhow::{Result, bail};
 use messages::{
     CancelPaymentAccountDeletion, CommandKey, CreateAccount, CreateBucket, CreateOrder, DeleteAccount, DeleteBucket,
     DeleteFile, DeletePaymentAccount, GetAvailableLocations, GetBuckets, GetBucketsRmq, GetFiles, GetUsers, History,
-    KeyKind, ListPlans, ProvisionAccount, PurgeAccount, ReleaseAccount, ShowKey, SortDirection, StorageCreate,
-    StorageDelete, StorageInfo, StorageNewPassword, StoragePrices, StorageUndelete, UpdateTrafficInfo, UserOrder,
+    KeyKind, ListPlans, ProvisionAccount, PurgeAccount, ReleaseAccount, SetAccountQuota, ShowKey, SortDirection,
+    StorageCreate, StorageDelete, StorageInfo, StorageNewPassword, StoragePrices, StorageUndelete, UpdateTrafficInfo,
+    UsageReport, UsageSection, UserOrder,
 };
 use model::{CustomerId, OrderId, PlanId};
 use serde_json::{Map, Value};
@@ -15,7 +16,7 @@ use super::{ORDER_ID, PACKAGE, S3UID, fields, read};
 /// An action's parameters.
 pub(crate) fn request(action: &str) -> Result<Map<String, Value>> {
     match action {
-        "provision_account" | "release_account" | "purge_account" => internal(action),
+        "provision_account" | "release_account" | "purge_account" | "set_account_quota" => internal(action),
         "storage_prices" => fields(&StoragePrices { id: None }),
         "storage_info" => fields(&StorageInfo { name: Some(PACKAGE.to_owned()), id: None }),
         "storage_create" => fields(&StorageCreate { name: "PS100".to_owned(), id: None }),
@@ -60,6 +61,13 @@ fn accounts(action: &str) -> Result<Map<String, Value>> {
         "delete_payment_account" => fields(&DeletePaymentAccount { s3uid, id }),
         "cancel_payment_account_deletion" => fields(&CancelPaymentAccountDeletion { s3uid, id }),
         "update_traffic_info" => fields(&UpdateTrafficInfo { s3uid, id }),
+        "usage_report" => fields(&UsageReport {
+            s3uid,
+            id,
+            from: Some(read("2026-11-01 00:00:00")?),
+            to: Some(read("2026-11-22 00:00:00")?),
+            by: Some(UsageSection::Day),
+        }),
         _ => bail!("{action} has no sample request; write one here"),
     }
 }
@@ -99,6 +107,7 @@ fn internal(action: &str) -> Result<Map<String, Value>> {
             bucket_name: read("my-new-bucket")?,
             quota_bytes: 100_000_000_000,
         }),
+        "set_account_quota" => fields(&SetAccountQuota { s3uid, quota_bytes: 200_000_000_000 }),
         "release_account" => fields(&ReleaseAccount { order_id, s3uid }),
         _ => {
             let requested_by = CommandKey {
