@@ -153,18 +153,9 @@ impl Step {
 
     /// Adds an entry to the history and, with it, the event to the outbox.
     pub async fn record<D: Serialize>(&mut self, record: Record<'_, D>) -> Result<(), Failure> {
-        let event = Event {
-            id: Uuid::now_v7(),
-            source: format!("/purser/{}", self.journal.role),
-            event: record.event.to_owned(),
-            subject: record.subject.to_string(),
-            subject_version: 0,
-            time: self.now(),
-            customer_id: record.customer_id,
-            description: record.description,
-            data: serde_json::to_value(record.data)?,
-        };
-        let envelope = serde_json::to_value(Envelope::event(&event, record.traceparent))?;
+        let (actor, traceparent) = (record.actor, record.traceparent);
+        let event = self.event(record)?;
+        let envelope = serde_json::to_value(Envelope::event(&event, traceparent))?;
         let body = serde_json::to_value(&event)?;
         self.has_outbox_rows = true;
         sqlx::query!(
@@ -185,16 +176,55 @@ impl Step {
             event.source,
             event.event,
             event.customer_id.map(|id| id.0),
-            record.actor,
+            actor,
             event.description,
             event.data,
-            record.traceparent,
+            traceparent,
             envelope,
             body
         )
         .execute(self.connection())
         .await?;
         Ok(())
+    }
+
+    /// Adds an event to the outbox that is no entry of the history, because the role's own tables keep what it says.
+    pub async fn publish<D: Serialize>(&mut self, record: Record<'_, D>) -> Result<(), Failure> {
+        let traceparent = record.traceparent;
+        let event = self.event(record)?;
+        let envelope = serde_json::to_value(Envelope::event(&event, traceparent))?;
+        let body = serde_json::to_value(&event)?;
+        self.has_outbox_rows = true;
+        sqlx::query!(
+            "WITH version AS (
+               INSERT INTO subject_versions AS v (subject, version) VALUES ($1, 1)
+               ON CONFLICT (subject) DO UPDATE SET version = v.version + 1
+               RETURNING version
+             )
+             INSERT INTO outbox (subject, envelope, body, created_at)
+             SELECT $1, $2, ($3::jsonb || jsonb_build_object('subject_version', version))::text, $4 FROM version",
+            event.subject,
+            envelope,
+            body,
+            event.time
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    fn event<D: Serialize>(&self, record: Record<'_, D>) -> Result<Event, Failure> {
+        Ok(Event {
+            id: Uuid::now_v7(),
+            source: format!("/purser/{}", self.journal.role),
+            event: record.event.to_owned(),
+            subject: record.subject.to_string(),
+            subject_version: 0,
+            time: self.now(),
+            customer_id: record.customer_id,
+            description: record.description,
+            data: serde_json::to_value(record.data)?,
+        })
     }
 
     /// Sends a command to another role, by the outbox. The principal is the one for whom the command is done.

@@ -19,7 +19,7 @@ use messages::RoleName;
 use rust_decimal::Decimal;
 use secrecy::SecretString;
 
-pub use locations::{LocationConfig, Locations, RgwConfig};
+pub use locations::{LocationConfig, Locations, NotificationConfig, RgwConfig};
 
 /// What is wrong with a key of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +144,8 @@ pub struct ProvisionerConfig {
     pub sealing_key_file: PathBuf,
     /// After how long without an end an intent is resumed by somebody else.
     pub lease_seconds: u64,
+    /// How often database and RGW are compared in the background; never where it is 0.
+    pub reconcile_interval_seconds: u64,
     /// How many messages it holds at once.
     pub prefetch: u16,
 }
@@ -155,8 +157,16 @@ pub struct MeteringConfig {
     pub amqp_url: SecretString,
     /// Its database role's URL.
     pub database_url: SecretString,
-    /// How often all accounts are measured.
+    /// How often every account is read, changed or not.
     pub sweep_interval_seconds: u64,
+    /// How often RGW's usage log is read.
+    pub traffic_interval_seconds: u64,
+    /// How late RGW may write its usage log; an hour isn't final before.
+    pub usage_flush_seconds: u64,
+    /// After how many days usage records are deleted from RGW; never where absent.
+    pub usage_trim_after_days: Option<u32>,
+    /// How long changes of a bucket are gathered before it is read.
+    pub change_delay_milliseconds: u64,
     /// How many messages it holds at once.
     pub prefetch: u16,
 }

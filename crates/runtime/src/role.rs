@@ -35,12 +35,14 @@ pub struct Role {
     journal: Journal,
     trusted: TrustedPublishers,
     prefetch: u16,
+    /// What still needs the connection after the soft end.
+    users: TaskTracker,
 }
 
 impl Role {
     /// A role on this connection, with at most `prefetch` messages of each of its queues in hand.
     pub fn new(name: RoleName, bus: Bus, journal: Journal, trusted: TrustedPublishers, prefetch: u16) -> Self {
-        Self { name, bus, journal, trusted, prefetch }
+        Self { name, bus, journal, trusted, prefetch, users: TaskTracker::new() }
     }
 
     /// The same role, which can save replies that hold a secret.
@@ -52,6 +54,29 @@ impl Role {
     /// The role's journal.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// Feeds `handler` from one of the role's queues until `shutdown`; to be called before [`Role::start`] for queues
+    /// whose messages aren't Purser's own.
+    pub fn consume(&self, part: &'static str, queue: &str, prefetch: u16, handler: Handler, shutdown: &Shutdown) {
+        let config = self.consumer(queue.to_owned(), prefetch);
+        let (bus, soft) = (self.bus.clone(), shutdown.soft().clone());
+        let user = self.users.token();
+        shutdown.spawn(part, async move {
+            let ended = bus.consume(config, handler, soft).await;
+            drop(user);
+            Ok(ended?)
+        });
+    }
+
+    fn consumer(&self, queue: String, prefetch: u16) -> ConsumerConfig {
+        ConsumerConfig {
+            queue,
+            prefetch,
+            concurrency: prefetch,
+            retry: RetryPolicy { max_attempts: ATTEMPTS_MAX },
+            own_users: self.trusted.roles.iter().cloned().collect(),
+        }
     }
 
     /// Starts consumers, relay and runner; they end with `shutdown`.
@@ -72,11 +97,11 @@ impl Role {
                 async move { pipeline.event(delivery).await }
             })
         };
-        // What still needs the connection after the soft end.
-        let users = TaskTracker::new();
-        self.consume("commands", format!("s3.{}", self.name), Arc::clone(&requests), &users, shutdown);
-        self.consume("queries", format!("s3.{}.queries", self.name), requests, &users, shutdown);
-        self.consume("events", format!("s3.{}.events", self.name), events, &users, shutdown);
+        let (name, prefetch) = (self.name, self.prefetch);
+        self.consume("commands", &format!("s3.{name}"), prefetch, Arc::clone(&requests), shutdown);
+        self.consume("queries", &format!("s3.{name}.queries"), prefetch, requests, shutdown);
+        self.consume("events", &format!("s3.{name}.events"), prefetch, events, shutdown);
+        let users = self.users;
 
         let relay = Relay::new(self.journal.clone(), BusPublisher(self.bus.publisher()));
         let (user, soft) = (users.token(), shutdown.soft().clone());
@@ -98,22 +123,6 @@ impl Role {
             users.wait().await;
             bus.close().await;
             Ok(())
-        });
-    }
-
-    fn consume(&self, part: &'static str, queue: String, handler: Handler, users: &TaskTracker, shutdown: &Shutdown) {
-        let config = ConsumerConfig {
-            queue,
-            prefetch: self.prefetch,
-            concurrency: self.prefetch,
-            retry: RetryPolicy { max_attempts: ATTEMPTS_MAX },
-            own_users: self.trusted.roles.iter().cloned().collect(),
-        };
-        let (bus, user, soft) = (self.bus.clone(), users.token(), shutdown.soft().clone());
-        shutdown.spawn(part, async move {
-            let ended = bus.consume(config, handler, soft).await;
-            drop(user);
-            Ok(ended?)
         });
     }
 }

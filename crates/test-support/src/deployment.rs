@@ -47,8 +47,10 @@ pub struct DeploymentConfig {
 /// The part of the configuration that tests choose.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How often metering measures everything.
+    /// How often metering reads every account.
     pub sweep_interval_seconds: u64,
+    /// Whether RGW tells of changed buckets. Each such deployment costs radosgw a connection that it keeps.
+    pub has_notifications: bool,
     /// After how long an intent is resumed by somebody else.
     pub lease_seconds: u64,
     /// After how long an unfinished order fails.
@@ -67,6 +69,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             sweep_interval_seconds: 1,
+            has_notifications: false,
             lease_seconds: 3,
             order_deadline_seconds: 60,
             reply_wait_seconds: 20,

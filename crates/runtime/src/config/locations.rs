@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::reader::Section;
-use super::values::{boolean, http_url, locations, secret, text};
+use super::values::{amqp_url, boolean, http_url, locations, one_of, secret, text};
 
 /// All locations, by code.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +24,21 @@ pub struct LocationConfig {
     pub aliases: Vec<Location>,
     /// Whether it is meant where none is named.
     pub default: bool,
+    /// How its RGW tells of changed buckets; it doesn't where this is absent.
+    pub notifications: Option<NotificationConfig>,
+}
+
+/// How a location's RGW tells of changed buckets.
+#[derive(Debug, Clone)]
+pub struct NotificationConfig {
+    /// The broker as RGW reaches it, with RGW's own broker user.
+    pub amqp_url: SecretString,
+    /// The topic's name on RGW, which is the routing key, too.
+    pub topic: String,
+    /// What RGW waits for: `none`, `broker` or `routable`.
+    pub ack_level: String,
+    /// Whether RGW keeps what it could not send.
+    pub is_persistent: bool,
 }
 
 /// How the Admin Ops API of a location is reached.
@@ -82,7 +97,7 @@ pub(super) fn read(section: Section<'_>) -> Locations {
                 None
             }
         };
-        match (code, location(section)) {
+        match (code, location(&name, section)) {
             (Some(code), Some(location)) => drop(found.insert(code, location)),
             _ => broken = true,
         }
@@ -98,7 +113,7 @@ pub(super) fn read(section: Section<'_>) -> Locations {
     locations
 }
 
-fn location(mut section: Section<'_>) -> Option<LocationConfig> {
+fn location(name: &str, mut section: Section<'_>) -> Option<LocationConfig> {
     // Whoever gives one of these talks to the RGW and needs them all.
     let talks_to_rgw = ["admin_access_key", "admin_secret_key"].into_iter().any(|key| section.has(key));
     let s3_url_is_needed = !section.has("rgw_url");
@@ -121,6 +136,16 @@ fn location(mut section: Section<'_>) -> Option<LocationConfig> {
         if s3_url_is_needed { section.required("s3_url", http_url) } else { section.optional("s3_url", http_url) };
     let aliases = section.or("aliases", Vec::new(), locations);
     let default = section.or("default", false, boolean);
+    let notifications = notifications(name, &mut section);
     section.finish();
-    Some(LocationConfig { s3_url: s3_url.or(rgw_url)?, rgw, aliases, default })
+    Some(LocationConfig { s3_url: s3_url.or(rgw_url)?, rgw, aliases, default, notifications })
+}
+
+fn notifications(name: &str, section: &mut Section<'_>) -> Option<NotificationConfig> {
+    let amqp_url = section.optional("notification_amqp_url", amqp_url);
+    let topic = section.or("notification_topic", format!("purser-{}", name.to_ascii_lowercase()), text);
+    // With confirms, Ceph 16 crashes within some hundred notifications.
+    let ack_level = section.or("notification_ack_level", "none".to_owned(), one_of(&["none", "broker", "routable"]));
+    let is_persistent = section.or("notification_persistent", false, boolean);
+    Some(NotificationConfig { amqp_url: amqp_url?, topic, ack_level, is_persistent })
 }

@@ -83,6 +83,8 @@ fn provisioner(mut section: Section<'_>) -> Option<ProvisionerConfig> {
     let database_url = section.required("database_url", database_url);
     let sealing_key_file = section.required("sealing_key_file", path);
     let lease_seconds = section.or("lease_seconds", 30, integer(1..=3600));
+    let reconcile_interval_seconds =
+        section.or("reconcile_interval_seconds", DAY_SECONDS, integer(0..=30 * DAY_SECONDS));
     let prefetch = prefetch(&mut section);
     section.finish();
     Some(ProvisionerConfig {
@@ -90,6 +92,7 @@ fn provisioner(mut section: Section<'_>) -> Option<ProvisionerConfig> {
         database_url: database_url?,
         sealing_key_file: sealing_key_file?,
         lease_seconds,
+        reconcile_interval_seconds,
         prefetch,
     })
 }
@@ -97,10 +100,24 @@ fn provisioner(mut section: Section<'_>) -> Option<ProvisionerConfig> {
 fn metering(mut section: Section<'_>) -> Option<MeteringConfig> {
     let amqp_url = section.required("amqp_url", amqp_url);
     let database_url = section.required("database_url", database_url);
-    let sweep_interval_seconds = section.or("sweep_interval_seconds", 300, integer(1..=DAY_SECONDS));
+    let sweep_interval_seconds = section.or("sweep_interval_seconds", 900, integer(1..=DAY_SECONDS));
+    let traffic_interval_seconds = section.or("traffic_interval_seconds", 60, integer(1..=3600));
+    let usage_flush_seconds = section.or("usage_flush_seconds", 120, integer(1..=3600));
+    // What is younger may still be corrected.
+    let usage_trim_after_days = section.optional("usage_trim_after_days", integer(7..=3650));
+    let change_delay_milliseconds = section.or("change_delay_milliseconds", 500, integer(0..=60_000));
     let prefetch = prefetch(&mut section);
     section.finish();
-    Some(MeteringConfig { amqp_url: amqp_url?, database_url: database_url?, sweep_interval_seconds, prefetch })
+    Some(MeteringConfig {
+        amqp_url: amqp_url?,
+        database_url: database_url?,
+        sweep_interval_seconds,
+        traffic_interval_seconds,
+        usage_flush_seconds,
+        usage_trim_after_days,
+        change_delay_milliseconds,
+        prefetch,
+    })
 }
 
 fn billing(mut section: Section<'_>) -> Option<BillingConfig> {

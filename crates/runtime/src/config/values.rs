@@ -81,6 +81,18 @@ pub(super) fn percent(value: &Value) -> Parsed<Decimal> {
         .ok_or_else(|| "must be a percentage from 0 to 100, for example \"19.0\"".to_owned())
 }
 
+/// One of a few words.
+pub(super) fn one_of(words: &'static [&'static str]) -> impl Fn(&Value) -> Parsed<String> {
+    move |value| {
+        let text = text(value)?;
+        if words.contains(&text.as_str()) {
+            Ok(text)
+        } else {
+            Err(format!("must be {}, not {text:?}", words.join(" or ")))
+        }
+    }
+}
+
 pub(super) fn socket_address(value: &Value) -> Parsed<SocketAddr> {
     let text = text(value)?;
     text.parse().map_err(|_| format!("must be an address and a port, for example 127.0.0.1:8080, not {text:?}"))

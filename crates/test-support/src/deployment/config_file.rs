@@ -11,6 +11,7 @@ use super::{Deployment, FRONTEND_USER, Lifetime, Settings};
 pub(super) fn render(deployment: &Deployment) -> Result<String> {
     let Settings {
         sweep_interval_seconds,
+        has_notifications,
         lease_seconds,
         order_deadline_seconds,
         reply_wait_seconds,
@@ -21,11 +22,17 @@ pub(super) fn render(deployment: &Deployment) -> Result<String> {
     let services = &deployment.services;
     let amqp_url = |role: &str| deployment.amqp_url(&format!("purser-{role}"));
     let database_url = |role: &str| deployment.database_url_of(&format!("purser_{role}"));
-    let location = |alias: &str, default: bool| {
-        json!({
+    let location = |code: &str, alias: &str, default: bool| {
+        let mut location = json!({
             "rgw_url": services.rgw_url, "s3_url": services.rgw_url, "aliases": [alias], "default": default,
             "admin_access_key": services.rgw_access_key, "admin_secret_key": services.rgw_secret_key,
-        })
+        });
+        if *has_notifications {
+            location["notification_amqp_url"] = json!(deployment.amqp_url("rgw"));
+            // Deployments share the RGW, which knows a topic by its name.
+            location["notification_topic"] = json!(format!("{}-{code}", deployment.name()));
+        }
+        location
     };
     let mut amqp = json!({ "trusted_publishers": [FRONTEND_USER] });
     if deployment.lifetime != Lifetime::Template {
@@ -42,17 +49,19 @@ pub(super) fn render(deployment: &Deployment) -> Result<String> {
         "provisioner": {
             "amqp_url": amqp_url("provisioner"), "database_url": database_url("provisioner")?,
             "sealing_key_file": deployment.sealing_key_file(), "lease_seconds": lease_seconds,
+            "reconcile_interval_seconds": 0,
         },
         "metering": {
             "amqp_url": amqp_url("metering"), "database_url": database_url("metering")?,
-            "sweep_interval_seconds": sweep_interval_seconds,
+            "sweep_interval_seconds": sweep_interval_seconds, "traffic_interval_seconds": 1,
+            "usage_flush_seconds": 3, "change_delay_milliseconds": 200,
         },
         "billing": {
             "amqp_url": amqp_url("billing"), "database_url": database_url("billing")?,
             "order_deadline_seconds": order_deadline_seconds, "free_accounts_max": free_accounts_max,
             "tax_percent": { "DE": "19.0", "NL": "21.0" },
         },
-        "locations": { "NL": location("eu-west-1", true), "US": location("us-east-1", false) },
+        "locations": { "NL": location("NL", "eu-west-1", true), "US": location("US", "us-east-1", false) },
         "telemetry": { "log_filter": log_filter },
     });
     toml::to_string(&config).context("writing the configuration")
