@@ -78,7 +78,8 @@ async fn the_snapshot_is_the_last_closed_day() {
             "UPDATE provisioner.accounts SET created_at = created_at - interval '3 days';
              INSERT INTO metering.storage_days VALUES ('{s3uid}', (now() AT TIME ZONE 'UTC')::date - 1, 9, 3000001, now());
              INSERT INTO metering.usage_records
-             VALUES ('{s3uid}', '{bucket}', 'put_obj', date_trunc('day', now(), 'UTC') - interval '1 hour', 1500000, 1, 1, 1, now())"
+             VALUES ('{s3uid}', '{bucket}', 'put_obj', date_trunc('day', now(), 'UTC') - interval '1 hour', 1500000, 1, 1, 1, now());
+             INSERT INTO metering.traffic_days VALUES ('{s3uid}', (now() AT TIME ZONE 'UTC')::date - 1, 1500000, 1, 1)"
         ))
         .await;
     let (_, later) = world.http("get_buckets", json!({"s3uid": s3uid})).await;

@@ -1,38 +1,91 @@
 //! Metering: what every account uses, as RGW itself reports it.
 #![doc = include_str!("../README.md")]
 
+mod changes;
 mod domain;
 mod handle;
+mod log;
 mod migrate;
+mod report;
 mod routes;
 mod sampling;
 mod store;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use history::Journal;
 pub use migrate::MIGRATOR;
-use model::Clock;
+use model::{Clock, Location};
 use object_store::Locations;
 use runtime::{Role, Shutdown};
+use tokio::sync::Notify;
+
+use crate::changes::Changes;
+
+/// How metering works.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How often every account is read, changed or not.
+    pub sweep_interval: Duration,
+    /// How often RGW's usage log is read.
+    pub traffic_interval: Duration,
+    /// How late RGW may write its usage log.
+    pub usage_flush: TimeDelta,
+    /// After how many days usage records are deleted from RGW; never where absent. At least 7.
+    pub usage_trim_after_days: Option<u32>,
+    /// How long changes of a bucket are gathered before it is read.
+    pub change_delay: Duration,
+}
 
 /// What every handler works with.
 #[derive(Debug)]
 pub(crate) struct Metering {
     pub(crate) pool: sqlx::PgPool,
+    pub(crate) journal: Journal,
     pub(crate) locations: Locations,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    /// An account was marked for the sweep.
+    pub(crate) marked: Notify,
 }
 
-/// Starts metering's part of the process; it ends with `shutdown`. All accounts are read every `sweep_interval`.
-pub fn start(role: Role, locations: Locations, sweep_interval: Duration, shutdown: &Shutdown) {
-    let (pool, clock) = (role.journal().pool().clone(), Arc::clone(role.journal().clock()));
-    let state = Arc::new(Metering { pool, locations, clock });
+/// Starts metering's part of the process; it ends with `shutdown`.
+pub fn start(role: Role, locations: Locations, settings: Settings, shutdown: &Shutdown) {
+    let journal = role.journal().clone();
+    let (pool, clock) = (journal.pool().clone(), Arc::clone(journal.clock()));
+    let codes: Vec<Location> = locations.codes().cloned().collect();
+    let state = Arc::new(Metering { pool, journal, locations, clock, settings, marked: Notify::new() });
+    for location in codes {
+        start_location(&state, location, shutdown);
+    }
+    let changes = Arc::new(Changes::default());
+    role.consume("changes", "s3.metering.rgw", changes::PREFETCH, changes.handler(), shutdown);
     let (metering, soft) = (Arc::clone(&state), shutdown.soft().clone());
-    shutdown.spawn("sweep", async move {
-        sweep::run(metering, sweep_interval, soft).await;
+    shutdown.spawn("changed buckets", async move {
+        let delay = metering.settings.change_delay;
+        changes::run(metering, changes, delay, soft).await;
         Ok(())
     });
     role.start(state, routes::routes(), shutdown);
+}
+
+/// Each location has its own sweep and its own reader: one that is down holds up nobody else.
+fn start_location(metering: &Arc<Metering>, location: Location, shutdown: &Shutdown) {
+    let (state, code, soft) = (Arc::clone(metering), location.clone(), shutdown.soft().clone());
+    shutdown.spawn("sweep", async move {
+        let interval = state.settings.sweep_interval;
+        sweep::run(state, code, interval, soft).await;
+        Ok(())
+    });
+    let (state, soft) = (Arc::clone(metering), shutdown.soft().clone());
+    shutdown.spawn("usage log", async move {
+        let interval = state.settings.traffic_interval;
+        log::run(state, location, interval, soft).await;
+        Ok(())
+    });
 }

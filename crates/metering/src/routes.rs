@@ -1,8 +1,8 @@
 //! THE table: which message goes to which handler. Read it first.
 
 use messages::{
-    AccountDeleted, AccountProvisioned, AccountReleased, BucketCreated, BucketDeleted, GetBuckets, GetUsers,
-    UpdateTrafficInfo,
+    AccountDeleted, AccountProvisioned, AccountQuotaChanged, AccountReleased, BucketCreated, BucketDeleted,
+    BucketWatched, GetBuckets, GetUsers, UpdateTrafficInfo, UsageReport,
 };
 use runtime::Routes;
 
@@ -13,9 +13,12 @@ pub(crate) fn routes() -> Routes<Metering> {
         .database_command::<UpdateTrafficInfo>()
         .query::<GetBuckets>()
         .query::<GetUsers>()
+        .query::<UsageReport>()
         .event::<AccountDeleted>()
         .event::<AccountProvisioned>()
+        .event::<AccountQuotaChanged>()
         .event::<AccountReleased>()
         .event::<BucketCreated>()
         .event::<BucketDeleted>()
+        .event::<BucketWatched>()
 }

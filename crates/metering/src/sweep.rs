@@ -1,66 +1,93 @@
-//! The sweep: every account is read once per interval, by one process at a time.
+//! The sweep: every account is read once per interval, by one process per location at a time, spread over the interval.
+//! It finds what no notification told of.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use history::Failure;
-use tokio::time::{Instant, sleep_until};
+use model::Location;
+use tokio::time::{Instant, interval as ticks, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::window::LATE_FLUSH;
 use crate::{Metering, sampling, store};
 
 /// How many accounts are read side by side.
 const ACCOUNTS_AT_ONCE: usize = 8;
+/// How many accounts are looked up at once.
+const BATCH: i64 = 500;
+/// How often it is looked whose turn has come.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// The transaction that marks an account commits after it has woken the sweep.
+const COMMIT_TIME: Duration = Duration::from_millis(50);
 
-/// Sweeps until shutdown.
-pub(crate) async fn run(metering: Arc<Metering>, interval: Duration, soft: CancellationToken) {
+/// Sweeps a location until shutdown.
+pub(crate) async fn run(metering: Arc<Metering>, location: Location, interval: Duration, soft: CancellationToken) {
+    let label = location.to_string();
     while !soft.is_cancelled() {
-        let next = Instant::now() + interval;
-        if let Err(error) = sweep(&metering, &soft).await {
-            tracing::warn!(%error, "the sweep failed; the next one begins in its turn");
+        let next = Instant::now() + PAUSE_MAX.min(interval);
+        let outcome = sweep(&metering, &location, interval, &soft).await;
+        let is_available = metering.locations.get(&location).is_ok_and(|found| found.store.is_available());
+        metrics::gauge!("purser_location_available", "location" => label.clone())
+            .set(f64::from(u8::from(is_available)));
+        if let Err(error) = outcome {
+            tracing::warn!(%location, %error, "the sweep was interrupted; it goes on with the next turn");
         }
         tokio::select! {
             () = soft.cancelled() => {}
             () = sleep_until(next) => {}
+            () = metering.marked.notified() => sleep(COMMIT_TIME).await,
         }
     }
 }
 
-/// Reads all accounts, unless another process is doing it.
-async fn sweep(metering: &Metering, soft: &CancellationToken) -> Result<(), Failure> {
+/// Reads the accounts whose turn has come, unless another process is doing it.
+async fn sweep(
+    metering: &Metering,
+    location: &Location,
+    interval: Duration,
+    soft: &CancellationToken,
+) -> Result<(), Failure> {
     // Held by an idle transaction of its own; ending it, also by a crash, gives the lock back.
     let mut lock = metering.pool.begin().await?;
-    if !store::accounts::lock_sweep(&mut lock).await? {
+    if !store::accounts::lock_sweep(&mut lock, location).await? {
         return Ok(());
     }
-    let started = Instant::now();
-    let accounts = store::accounts::readable(&metering.pool, metering.clock.now() - LATE_FLUSH).await?;
-    let total = accounts.len();
-    let failed = stream::iter(accounts)
-        .take_until(soft.cancelled())
-        .map(|account| async move {
-            let outcome = sample(metering, &account).await;
-            if let Err(error) = &outcome {
-                tracing::warn!(s3uid = %account.s3uid, %error, "an account could not be read");
-            }
-            outcome.is_err()
-        })
-        .buffer_unordered(ACCOUNTS_AT_ONCE)
-        .filter(|failed| std::future::ready(*failed))
-        .count()
-        .await;
-    metrics::histogram!("purser_sweep_seconds").record(started.elapsed().as_secs_f64());
-    tracing::debug!(accounts = total, failed, "swept");
-    Ok(())
+    let total = u32::try_from(store::accounts::count(&metering.pool, location).await?).unwrap_or(u32::MAX);
+    // Twice as fast as it need be, so that what was missed is caught up with.
+    let pace = (interval / total.max(1) / 2).max(Duration::from_micros(1));
+    loop {
+        let unread_since = metering.clock.now() - TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX);
+        let accounts = store::accounts::due(&metering.pool, location, unread_since, BATCH).await?;
+        if accounts.is_empty() || soft.is_cancelled() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let failures: Vec<Failure> = paced(accounts, pace)
+            .take_until(soft.cancelled())
+            .map(|s3uid| async move {
+                sampling::sample(metering, &s3uid, location, None).await.inspect_err(|error| {
+                    tracing::debug!(%s3uid, %error, "an account could not be read");
+                })
+            })
+            .buffer_unordered(ACCOUNTS_AT_ONCE)
+            .filter_map(|outcome| std::future::ready(outcome.err()))
+            .collect()
+            .await;
+        metrics::histogram!("purser_sweep_seconds").record(started.elapsed().as_secs_f64());
+        // Those that failed are still due: they have their next turn after a pause.
+        if let Some(failure) = failures.into_iter().next() {
+            return Err(failure);
+        }
+    }
 }
 
-async fn sample(metering: &Metering, account: &store::accounts::Account) -> Result<(), Failure> {
-    // No connection is held while the store is asked: one that hangs must not take them all.
-    let since = store::accounts::measured_or_made_at(&metering.pool, &account.s3uid).await?;
-    let sample = sampling::read(metering, &account.s3uid, &account.location, since).await?;
-    let mut transaction = metering.pool.begin().await?;
-    sampling::write(&mut transaction, &sample).await?;
-    Ok(transaction.commit().await?)
+/// One item after the other, no faster than `pace`.
+fn paced<T>(items: Vec<T>, pace: Duration) -> impl stream::Stream<Item = T> {
+    stream::unfold((items.into_iter(), ticks(pace)), |(mut items, mut ticks)| async move {
+        let item = items.next()?;
+        ticks.tick().await;
+        Some((item, (items, ticks)))
+    })
 }

@@ -10,6 +10,6 @@ use crate::{Metering, store};
 #[async_trait]
 impl Consume<AccountReleased> for Metering {
     async fn consume(&self, step: &mut Step, _event: &Event, data: AccountReleased) -> Result<(), Failure> {
-        store::usage::forget(step.connection(), &data.s3uid).await
+        store::samples::forget(step.connection(), &data.s3uid).await
     }
 }

@@ -5,11 +5,13 @@ use history::{Failure, Step};
 use messages::{BucketDeleted, Event};
 use runtime::Consume;
 
-use crate::{Metering, sampling};
+use crate::{Metering, store};
 
 #[async_trait]
 impl Consume<BucketDeleted> for Metering {
     async fn consume(&self, step: &mut Step, _event: &Event, data: BucketDeleted) -> Result<(), Failure> {
-        sampling::read_again(self, step, &data.s3uid).await
+        store::samples::mark_due(step.connection(), &data.s3uid).await?;
+        self.marked.notify_waiters();
+        Ok(())
     }
 }

@@ -16,14 +16,20 @@ impl Query<GetBuckets> for Metering {
 
     async fn answer(&self, request: &Request, parameters: GetBuckets) -> Result<GetBucketsReply, Failure> {
         let account = self.account(request, &parameters).await?;
-        let (buckets, bandwidth, snapshot) = tokio::try_join!(
+        let (buckets, bandwidth, snapshot, measured_at) = tokio::try_join!(
             store::buckets::sizes(&self.pool, &account.s3uid),
             store::buckets::traffic_bytes(&self.pool, &account.s3uid, account.period_start),
             self.snapshot(&account),
+            store::samples::measured_at(&self.pool, &account.s3uid),
         )?;
         let bucket =
             |bucket: store::buckets::Bucket| BucketSizeReply { name: bucket.name, usage: mb(bucket.usage_bytes) };
-        Ok(GetBucketsReply { message: buckets.into_iter().map(bucket).collect(), bandwidth: mb(bandwidth), snapshot })
+        Ok(GetBucketsReply {
+            message: buckets.into_iter().map(bucket).collect(),
+            bandwidth: mb(bandwidth),
+            snapshot,
+            measured_at,
+        })
     }
 }
 

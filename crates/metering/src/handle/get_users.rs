@@ -77,5 +77,6 @@ fn user(row: Row) -> Result<UserReply, Failure> {
             next_commit_date: row.period_end.trunc_subsecs(0),
             status: wording::status(&row.state).to_owned(),
         },
+        measured_at: row.measured_at.map(|moment| moment.trunc_subsecs(0)),
     })
 }

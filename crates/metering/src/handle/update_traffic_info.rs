@@ -1,14 +1,17 @@
 //! `update_traffic_info`: an administrator wants accounts read from RGW now.
 
 use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use history::{DatabaseCommand, Decision, Failure, Keep, Step};
 use messages::{Refusal, RefusalKind, Reply, Request, Scope, UpdateTrafficInfo, UpdateTrafficInfoReply};
 use model::PlainTime;
 
-use crate::{Metering, sampling, store};
+use crate::store::accounts::Account;
+use crate::{Metering, log, sampling, store};
 
 /// More are the sweep's business.
 const ACCOUNTS_MAX: usize = 500;
+const ACCOUNTS_AT_ONCE: usize = 4;
 
 #[async_trait]
 impl DatabaseCommand<UpdateTrafficInfo> for Metering {
@@ -34,12 +37,23 @@ impl DatabaseCommand<UpdateTrafficInfo> for Metering {
             ))
             .into());
         }
-        let now = step.now();
-        for account in &accounts {
-            sampling::read_again(self, step, &account.s3uid).await?;
-        }
-        let accounts = u64::try_from(accounts.len()).unwrap_or(u64::MAX);
-        let reply = UpdateTrafficInfoReply { accounts, measured_at: PlainTime(now) };
+        let (now, read) = (step.now(), u64::try_from(accounts.len()).unwrap_or(u64::MAX));
+        stream::iter(accounts)
+            .map(|account| async move { self.read(&account).await })
+            .buffer_unordered(ACCOUNTS_AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        let reply = UpdateTrafficInfoReply { accounts: read, measured_at: PlainTime(now) };
         Ok(Decision::Answer(Reply::success(&request.action, &reply), Keep::ForDays))
+    }
+}
+
+impl Metering {
+    async fn read(&self, account: &Account) -> Result<(), Failure> {
+        tokio::try_join!(
+            sampling::sample(self, &account.s3uid, &account.location, None),
+            log::read_account(self, &account.s3uid, &account.location),
+        )?;
+        Ok(())
     }
 }

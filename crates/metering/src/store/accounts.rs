@@ -1,33 +1,94 @@
 //! The accounts that there are to read (`shared.accounts`).
 
+use std::collections::{HashMap, HashSet};
+
 use history::Failure;
 use messages::Scope;
-use model::{Location, S3Uid, Timestamp};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use model::{CustomerId, Location, S3Uid, Timestamp};
+use sqlx::{PgConnection, PgPool};
 
 /// An account to read.
+#[derive(Debug, Clone)]
 pub(crate) struct Account {
     pub(crate) s3uid: S3Uid,
     pub(crate) location: Location,
+}
+
+/// What metering needs to know of an account.
+#[derive(Debug, Clone)]
+pub(crate) struct Details {
+    pub(crate) customer_id: CustomerId,
+    pub(crate) location: Location,
+    pub(crate) quota_bytes: i64,
+    /// Its customer's, and not being deleted.
+    pub(crate) is_active: bool,
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Failure {
     Failure::Unavailable(format!("shared.accounts: {error}"))
 }
 
-/// All accounts that may have something to read: those that are active, and those that are, or were after `since`, being
-/// deleted, because RGW flushes its log late and what they transferred is still to be paid for.
-pub(crate) async fn readable(pool: &PgPool, since: Timestamp) -> Result<Vec<Account>, Failure> {
-    sqlx::query!(
-        r#"SELECT s3uid AS "s3uid!", location AS "location!" FROM shared.accounts
-           WHERE state IN ('active', 'deleting') OR (state = 'deleted' AND deleted_at > $1) ORDER BY s3uid"#,
-        since
+/// The accounts of a location whose turn has come: announced changes first, then those that were read before `unread_since`,
+/// the longest ago first. An account that is being deleted is read until it is empty.
+pub(crate) async fn due(
+    pool: &PgPool,
+    location: &Location,
+    unread_since: Timestamp,
+    limit: i64,
+) -> Result<Vec<S3Uid>, Failure> {
+    sqlx::query_scalar!(
+        r#"SELECT a.s3uid AS "s3uid!" FROM shared.accounts a LEFT JOIN metering.measured_accounts m USING (s3uid)
+           WHERE a.location = $1 AND a.state IN ('active', 'deleting')
+               AND (m.measured_at IS NULL OR m.measured_at < $2 OR m.is_stale)
+           ORDER BY m.is_stale DESC NULLS FIRST, m.measured_at LIMIT $3"#,
+        location.as_str(),
+        unread_since,
+        limit
     )
     .fetch_all(pool)
     .await?
     .into_iter()
-    .map(|row| account(&row.s3uid, &row.location))
+    .map(|s3uid| s3uid.parse().map_err(|error| broken(&error)))
     .collect()
+}
+
+/// How many accounts the sweep of a location reads.
+pub(crate) async fn count(pool: &PgPool, location: &Location) -> Result<i64, Failure> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM shared.accounts WHERE location = $1 AND state IN ('active', 'deleting')"#,
+        location.as_str()
+    )
+    .fetch_one(pool)
+    .await?)
+}
+
+/// Those of these users of a location's store that are accounts there, also deleted ones: their last usage is still paid for.
+pub(crate) async fn of_location(
+    pool: &PgPool,
+    location: &Location,
+    uids: &[String],
+) -> Result<HashSet<String>, Failure> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT s3uid AS "s3uid!" FROM shared.accounts
+           WHERE location = $1 AND state <> 'released' AND s3uid = ANY ($2)"#,
+        location.as_str(),
+        uids
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(found.into_iter().collect())
+}
+
+/// Where these accounts are, without those that are gone.
+pub(crate) async fn locations(pool: &PgPool, s3uids: &[String]) -> Result<HashMap<String, Location>, Failure> {
+    let rows = sqlx::query!(
+        r#"SELECT s3uid AS "s3uid!", location AS "location!" FROM shared.accounts
+           WHERE s3uid = ANY ($1) AND state IN ('active', 'deleting')"#,
+        s3uids
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter().map(|row| Ok((row.s3uid, row.location.parse().map_err(|error| broken(&error))?))).collect()
 }
 
 /// The active accounts in `scope`, the one called `s3uid` where that is given.
@@ -53,6 +114,23 @@ pub(crate) async fn in_scope(
     .collect()
 }
 
+/// The accounts in `scope`, also deleted ones, the one called `s3uid` where that is given; two at most. Without an
+/// `s3uid`, active ones are meant.
+pub(crate) async fn of_scope(pool: &PgPool, scope: Scope, s3uid: Option<&str>) -> Result<Vec<Account>, Failure> {
+    sqlx::query!(
+        r#"SELECT s3uid AS "s3uid!", a.location AS "location!" FROM shared.accounts a JOIN shared.services s USING (s3uid)
+           WHERE a.state <> 'released' AND ($1::bigint IS NULL OR a.customer_id = $1)
+               AND CASE WHEN $2::text IS NULL THEN a.state = 'active' ELSE s3uid = $2 END LIMIT 2"#,
+        scope.customer_id().map(|id| id.0),
+        s3uid
+    )
+    .fetch_all(pool)
+    .await?
+    .into_iter()
+    .map(|row| account(&row.s3uid, &row.location))
+    .collect()
+}
+
 fn account(s3uid: &str, location: &str) -> Result<Account, Failure> {
     Ok(Account {
         s3uid: s3uid.parse().map_err(|error| broken(&error))?,
@@ -60,34 +138,33 @@ fn account(s3uid: &str, location: &str) -> Result<Account, Failure> {
     })
 }
 
-/// Where an active account is.
-pub(crate) async fn location(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<Option<Location>, Failure> {
-    let location = sqlx::query_scalar!(
-        r#"SELECT location AS "location!" FROM shared.accounts WHERE s3uid = $1 AND state = 'active'"#,
+/// An account that wasn't taken back.
+pub(crate) async fn details(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<Option<Details>, Failure> {
+    let row = sqlx::query!(
+        r#"SELECT customer_id AS "customer_id!", location AS "location!", quota_bytes AS "quota_bytes!",
+                  state = 'active' AS "is_active!"
+           FROM shared.accounts WHERE s3uid = $1 AND state <> 'released'"#,
         s3uid.as_str()
     )
     .fetch_optional(connection)
     .await?;
-    location.map(|location| location.parse().map_err(|error| broken(&error))).transpose()
+    row.map(|row| {
+        Ok(Details {
+            customer_id: CustomerId(row.customer_id),
+            location: row.location.parse().map_err(|error| broken(&error))?,
+            quota_bytes: row.quota_bytes,
+            is_active: row.is_active,
+        })
+    })
+    .transpose()
 }
 
-/// When an account was last read or, if it never was, made.
-pub(crate) async fn measured_or_made_at(
-    executor: impl PgExecutor<'_>,
-    s3uid: &S3Uid,
-) -> Result<Option<Timestamp>, Failure> {
+/// Takes the right to sweep a location until the end of this transaction. False: another process has it.
+pub(crate) async fn lock_sweep(connection: &mut PgConnection, location: &Location) -> Result<bool, Failure> {
     Ok(sqlx::query_scalar!(
-        r#"SELECT coalesce(m.measured_at, a.created_at) AS "since!" FROM shared.accounts a
-           LEFT JOIN metering.measured_accounts m USING (s3uid) WHERE a.s3uid = $1"#,
-        s3uid.as_str()
+        r#"SELECT pg_try_advisory_xact_lock(hashtextextended('purser.sweep.' || $1, 0)) AS "locked!""#,
+        location.as_str()
     )
-    .fetch_optional(executor)
+    .fetch_one(connection)
     .await?)
-}
-
-/// Takes the right to sweep until the end of this transaction. False: another process has it.
-pub(crate) async fn lock_sweep(connection: &mut PgConnection) -> Result<bool, Failure> {
-    Ok(sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended('purser.sweep', 0)) AS "locked!""#)
-        .fetch_one(connection)
-        .await?)
 }

@@ -44,12 +44,13 @@ pub(crate) async fn sizes(pool: &PgPool, s3uid: &S3Uid) -> Result<Vec<Bucket>, F
         Bucket,
         r#"SELECT coalesce(b.name, u.bucket_name) AS "name!", coalesce(u.usage_bytes, 0) AS "usage_bytes!"
            FROM (SELECT name, changed_at, is_deleted FROM shared.buckets WHERE s3uid = $1) b
-           FULL JOIN (SELECT bucket_name, usage_bytes FROM metering.bucket_usage WHERE s3uid = $1) u
+           FULL JOIN (SELECT bucket_name, usage_bytes, measured_at FROM metering.bucket_usage WHERE s3uid = $1) u
              ON u.bucket_name = b.name
            LEFT JOIN metering.measured_accounts m ON m.s3uid = $1
            WHERE CASE WHEN u.bucket_name IS NULL
                       THEN NOT b.is_deleted AND b.changed_at >= coalesce(m.measured_at, '-infinity')
-                      ELSE b.name IS NULL OR NOT b.is_deleted OR b.changed_at < m.measured_at END
+                      ELSE b.name IS NULL OR NOT b.is_deleted
+                          OR b.changed_at < greatest(m.measured_at, u.measured_at) END
            ORDER BY 1"#,
         s3uid.as_str()
     )
@@ -57,11 +58,15 @@ pub(crate) async fn sizes(pool: &PgPool, s3uid: &S3Uid) -> Result<Vec<Bucket>, F
     .await?)
 }
 
-/// An account's traffic since a moment, in plus out.
+/// An account's traffic since the hour of a moment, in plus out.
 pub(crate) async fn traffic_bytes(pool: &PgPool, s3uid: &S3Uid, since: Timestamp) -> Result<i64, Failure> {
     Ok(sqlx::query_scalar!(
-        r#"SELECT coalesce(sum(bytes_in + bytes_out), 0)::bigint AS "bytes!" FROM metering.usage_records
-           WHERE s3uid = $1 AND hour >= date_trunc('hour', $2::timestamptz, 'UTC')"#,
+        r#"SELECT (coalesce((SELECT sum(bytes_in + bytes_out) FROM metering.usage_records
+                             WHERE s3uid = $1 AND hour >= date_trunc('hour', $2::timestamptz, 'UTC')
+                                 AND hour < date_trunc('day', $2::timestamptz, 'UTC') + interval '1 day'), 0)
+                   + coalesce((SELECT sum(bytes_in + bytes_out) FROM metering.traffic_days
+                               WHERE s3uid = $1 AND day > ($2::timestamptz AT TIME ZONE 'UTC')::date), 0))::bigint
+               AS "bytes!""#,
         s3uid.as_str(),
         since
     )

@@ -1,19 +1,22 @@
 //! `metering.storage_days`: what was stored day by day.
 
+use chrono::NaiveDate;
 use history::Failure;
-use model::{S3Uid, Timestamp};
+use model::{Location, S3Uid, Timestamp};
 use sqlx::{PgConnection, PgPool};
 
-/// Adds a sample to its day. One that is older than the last counts for the peak only.
+/// Adds a sample to its day, with the most that was stored in its hour. One that is older than the last counts for the
+/// peak only.
 pub(crate) async fn add(
     connection: &mut PgConnection,
     s3uid: &S3Uid,
     stored_bytes: i64,
+    peak_bytes: i64,
     measured_at: Timestamp,
 ) -> Result<(), Failure> {
     sqlx::query!(
         "INSERT INTO metering.storage_days AS d (s3uid, day, peak_bytes, last_bytes, measured_at)
-         VALUES ($1, $2, $3, $3, $4)
+         VALUES ($1, $2, $5, $3, $4)
          ON CONFLICT (s3uid, day) DO UPDATE SET
              peak_bytes = greatest(d.peak_bytes, EXCLUDED.peak_bytes),
              last_bytes = CASE WHEN d.measured_at <= EXCLUDED.measured_at THEN EXCLUDED.last_bytes
@@ -22,7 +25,8 @@ pub(crate) async fn add(
         s3uid.as_str(),
         measured_at.date_naive(),
         stored_bytes,
-        measured_at
+        measured_at,
+        peak_bytes
     )
     .execute(connection)
     .await?;
@@ -42,12 +46,49 @@ pub(crate) async fn that_ends(pool: &PgPool, s3uid: &S3Uid, end: Timestamp) -> R
         Day,
         r#"SELECT coalesce((SELECT last_bytes FROM metering.storage_days WHERE s3uid = $1 AND day < ($2 AT TIME ZONE 'UTC')::date
                             ORDER BY day DESC LIMIT 1), 0) AS "stored_bytes!",
-                  coalesce((SELECT sum(bytes_in + bytes_out) FROM metering.usage_records
-                            WHERE s3uid = $1 AND hour >= $2 - interval '1 day' AND hour < $2), 0)::bigint
+                  coalesce((SELECT bytes_in + bytes_out FROM metering.traffic_days
+                            WHERE s3uid = $1 AND day = ($2 AT TIME ZONE 'UTC')::date - 1), 0)
                       AS "traffic_bytes!""#,
         s3uid.as_str(),
         end
     )
     .fetch_one(pool)
     .await?)
+}
+
+/// Sums up what the accounts of a location stored on a day (UTC) that is over. Accounts that store nothing have no row.
+pub(crate) async fn close(connection: &mut PgConnection, location: &Location, day: NaiveDate) -> Result<(), Failure> {
+    sqlx::query!(
+        "WITH bounds AS (SELECT $2::date::timestamp AT TIME ZONE 'UTC' AS day_start,
+                                ($2::date + 1)::timestamp AT TIME ZONE 'UTC' AS day_end),
+         hours AS (
+           SELECT a.s3uid, greatest(h.hour, day_start) AS begins, h.hour >= day_start AS is_in_day, h.byte_seconds,
+                  h.peak_bytes, h.closing_bytes, h.sampled_at,
+                  coalesce(lead(h.hour) OVER (PARTITION BY a.s3uid ORDER BY h.hour), day_end) AS until
+           FROM bounds, shared.accounts a
+           CROSS JOIN LATERAL (
+             (SELECT * FROM metering.account_hours
+              WHERE s3uid = a.s3uid AND hour < day_start ORDER BY hour DESC LIMIT 1)
+             UNION ALL SELECT * FROM metering.account_hours
+              WHERE s3uid = a.s3uid AND hour >= day_start AND hour < day_end) h
+           WHERE a.location = $1
+         ), days AS (
+           SELECT s3uid,
+                  sum(CASE WHEN is_in_day THEN byte_seconds + closing_bytes * extract(epoch FROM until - sampled_at)
+                           ELSE closing_bytes * extract(epoch FROM until - begins) END) AS byte_seconds,
+                  max(CASE WHEN is_in_day THEN peak_bytes ELSE closing_bytes END) AS peak_bytes,
+                  (array_agg(closing_bytes ORDER BY begins DESC))[1] AS last_bytes,
+                  max(sampled_at) AS sampled_at
+           FROM hours GROUP BY s3uid
+         )
+         INSERT INTO metering.storage_days AS d (s3uid, day, peak_bytes, last_bytes, measured_at, byte_seconds)
+         SELECT s3uid, $2, peak_bytes, last_bytes, sampled_at, byte_seconds FROM days WHERE peak_bytes > 0
+         ON CONFLICT (s3uid, day) DO UPDATE SET peak_bytes = greatest(d.peak_bytes, EXCLUDED.peak_bytes),
+             last_bytes = EXCLUDED.last_bytes, byte_seconds = EXCLUDED.byte_seconds",
+        location.as_str(),
+        day
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -3,5 +3,12 @@
 pub(crate) mod accounts;
 pub(crate) mod buckets;
 pub(crate) mod days;
-pub(crate) mod usage;
+pub(crate) mod gaps;
+pub(crate) mod log_hours;
+pub(crate) mod quotas;
+pub(crate) mod records;
+pub(crate) mod samples;
+pub(crate) mod storage_hours;
+pub(crate) mod traffic;
+pub(crate) mod trims;
 pub(crate) mod users;

@@ -27,6 +27,7 @@ pub(crate) struct Row {
     pub(crate) traffic_bytes: i64,
     pub(crate) stored_bytes: i64,
     pub(crate) peak_bytes: i64,
+    pub(crate) measured_at: Option<Timestamp>,
     /// How many accounts match.
     pub(crate) total: i64,
 }
@@ -59,15 +60,26 @@ pub(crate) async fn page(
                  AND ($8::text IS NULL OR lower(d.storage_type) = lower($8))
            ), used AS (
              SELECT m.*,
-                    coalesce((SELECT sum(u.bytes_in + u.bytes_out) FROM metering.usage_records u
-                              WHERE u.s3uid = m.s3uid AND u.hour >= date_trunc('hour', m.from_at, 'UTC')
-                                  AND u.hour < m.to_at), 0)::bigint AS traffic_bytes,
+                    -- The hours of the first day, where it doesn't count whole, and the days after it.
+                    (coalesce((SELECT sum(u.bytes_in + u.bytes_out) FROM metering.usage_records u
+                               WHERE u.s3uid = m.s3uid AND m.from_at > date_trunc('day', m.from_at, 'UTC')
+                                   AND u.hour >= date_trunc('hour', m.from_at, 'UTC')
+                                   AND u.hour < date_trunc('day', m.from_at, 'UTC') + interval '1 day'), 0)
+                     + coalesce((SELECT sum(t.bytes_in + t.bytes_out) FROM metering.traffic_days t
+                                 WHERE t.s3uid = m.s3uid AND t.day::timestamp AT TIME ZONE 'UTC' >= m.from_at
+                                     AND t.day::timestamp AT TIME ZONE 'UTC' < m.to_at), 0))::bigint AS traffic_bytes,
+                    (SELECT greatest(max(a.measured_at), max(b.measured_at)) FROM metering.measured_accounts a
+                     LEFT JOIN metering.bucket_usage b USING (s3uid) WHERE a.s3uid = m.s3uid) AS measured_at,
                     coalesce((SELECT s.last_bytes FROM metering.storage_days s
                               WHERE s.s3uid = m.s3uid AND s.day::timestamp AT TIME ZONE 'UTC' < m.to_at
                               ORDER BY s.day DESC LIMIT 1), 0) AS stored_bytes,
-                    coalesce((SELECT max(s.peak_bytes) FROM metering.storage_days s
-                              WHERE s.s3uid = m.s3uid AND s.day >= (m.from_at AT TIME ZONE 'UTC')::date
-                                  AND s.day::timestamp AT TIME ZONE 'UTC' < m.to_at), 0) AS peak_bytes
+                    -- A day without a row is as the last one before it ended.
+                    greatest(coalesce((SELECT max(s.peak_bytes) FROM metering.storage_days s
+                                       WHERE s.s3uid = m.s3uid AND s.day >= (m.from_at AT TIME ZONE 'UTC')::date
+                                           AND s.day::timestamp AT TIME ZONE 'UTC' < m.to_at), 0),
+                             coalesce((SELECT s.last_bytes FROM metering.storage_days s
+                                       WHERE s.s3uid = m.s3uid AND s.day < (m.from_at AT TIME ZONE 'UTC')::date
+                                       ORDER BY s.day DESC LIMIT 1), 0)) AS peak_bytes
              FROM matching m
            )
            SELECT id AS "id!", s3uid AS "s3uid!", name AS "name!", customer_id AS "customer_id!", email AS "email!",
@@ -75,7 +87,7 @@ pub(crate) async fn page(
                   base_price AS "base_price!", price AS "price!", payment_period AS "payment_period!",
                   state AS "state!", period_start AS "period_start!", period_end AS "period_end!",
                   location AS "location!", traffic_bytes AS "traffic_bytes!", stored_bytes AS "stored_bytes!",
-                  peak_bytes AS "peak_bytes!", count(*) OVER () AS "total!"
+                  peak_bytes AS "peak_bytes!", measured_at, count(*) OVER () AS "total!"
            FROM used
            ORDER BY CASE $9::text WHEN 'traffic' THEN traffic_bytes WHEN 'peak' THEN peak_bytes
                                   WHEN '-traffic' THEN -traffic_bytes WHEN '-peak' THEN -peak_bytes END,

@@ -54,8 +54,15 @@ pub(super) async fn start(
         RoleName::Metering => {
             let own = config.metering.clone().context("[metering] is required")?;
             let stores = stores(config)?;
+            let settings = metering::Settings {
+                sweep_interval: Duration::from_secs(own.sweep_interval_seconds),
+                traffic_interval: Duration::from_secs(own.traffic_interval_seconds),
+                usage_flush: TimeDelta::seconds(i64::try_from(own.usage_flush_seconds)?),
+                usage_trim_after_days: own.usage_trim_after_days,
+                change_delay: Duration::from_millis(own.change_delay_milliseconds),
+            };
             let role = connect(own.amqp_url, own.database_url, LEASE_DEFAULT, own.prefetch).await?;
-            metering::start(role, stores, Duration::from_secs(own.sweep_interval_seconds), shutdown);
+            metering::start(role, stores, settings, shutdown);
         }
         RoleName::Billing => {
             let own = config.billing.clone().context("[billing] is required")?;

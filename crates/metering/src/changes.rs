@@ -1,0 +1,168 @@
+//! Buckets that RGW says have changed: gathered for a moment, each read once, acknowledged when it is written.
+//!
+//! A notification is a hint, never the truth: one that can't be followed up only marks its account for the sweep.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bus::Handler;
+use futures_util::future::{BoxFuture, join_all};
+use futures_util::{FutureExt, StreamExt, stream};
+use history::Failure;
+use messages::{Delivery, Outcome, ParkReason};
+use model::{Location, S3Uid};
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::notification::{ChangedBucket, changed_buckets};
+use crate::{Metering, sampling, store};
+
+/// How many notifications are held until their buckets are written.
+pub(crate) const PREFETCH: u16 = 2_000;
+/// How many buckets of a location are read side by side.
+const READ_AT_ONCE: usize = 8;
+/// An account with more changed buckets is read whole: that is one call.
+const BUCKETS_MAX: usize = 10;
+
+/// The changes that wait to be read.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    waiting: Mutex<HashMap<ChangedBucket, Vec<oneshot::Sender<()>>>>,
+    added: Notify,
+}
+
+type Waiters = Vec<oneshot::Sender<()>>;
+
+impl Changes {
+    /// What the queue is fed to.
+    pub(crate) fn handler(self: &Arc<Self>) -> Handler {
+        let changes = Arc::clone(self);
+        Arc::new(move |delivery| changes.take(&delivery))
+    }
+
+    /// Adds a notification's buckets; it is done when they have been read.
+    fn take(&self, delivery: &Delivery) -> BoxFuture<'static, Outcome> {
+        let buckets = match changed_buckets(&delivery.body) {
+            Ok(buckets) => buckets,
+            Err(error) => {
+                let detail = format!("this is no bucket notification of RGW: {error}");
+                let outcome = Outcome::Park { reason: ParkReason::Undecodable, detail, reply: None };
+                return std::future::ready(outcome).boxed();
+            }
+        };
+        metrics::counter!("purser_bucket_notifications_total").increment(1);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let receivers: Vec<_> = buckets
+            .into_iter()
+            .map(|bucket| {
+                let (sender, receiver) = oneshot::channel();
+                waiting.entry(bucket).or_default().push(sender);
+                receiver
+            })
+            .collect();
+        drop(waiting);
+        self.added.notify_one();
+        async move {
+            join_all(receivers).await;
+            Outcome::Done(None)
+        }
+        .boxed()
+    }
+
+    fn gathered(&self) -> HashMap<ChangedBucket, Waiters> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Reads what has changed until shutdown; what comes within `delay` is read once.
+pub(crate) async fn run(metering: Arc<Metering>, changes: Arc<Changes>, delay: Duration, soft: CancellationToken) {
+    let busy = Arc::new(Mutex::new(HashMap::<Location, Arc<tokio::sync::Semaphore>>::new()));
+    while !soft.is_cancelled() {
+        tokio::select! {
+            () = soft.cancelled() => break,
+            () = changes.added.notified() => {}
+        }
+        tokio::time::sleep(delay).await;
+        let gathered = changes.gathered();
+        match by_location(&metering, gathered).await {
+            Ok(locations) => {
+                for (location, accounts) in locations {
+                    let places = {
+                        let mut busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
+                        Arc::clone(
+                            busy.entry(location.clone())
+                                .or_insert_with(|| Arc::new(tokio::sync::Semaphore::new(READ_AT_ONCE))),
+                        )
+                    };
+                    // In a task of its own: a location that answers slowly must not hold up the others.
+                    tokio::spawn(read_location(Arc::clone(&metering), location, accounts, places));
+                }
+            }
+            Err(error) => tracing::warn!(%error, "changed buckets can't be looked up; the sweep will read them"),
+        }
+    }
+    // Whoever waits is answered: the notifications' place is taken by the sweep.
+    drop(changes.gathered());
+}
+
+/// Of one account: its changed buckets, with those who wait for them.
+struct Account {
+    s3uid: S3Uid,
+    buckets: Vec<(String, Waiters)>,
+}
+
+/// Changes by location and account; those of nobody's are dropped, which answers who waits.
+async fn by_location(
+    metering: &Metering,
+    gathered: HashMap<ChangedBucket, Waiters>,
+) -> Result<HashMap<Location, Vec<Account>>, Failure> {
+    let mut accounts: HashMap<S3Uid, Vec<(String, Waiters)>> = HashMap::new();
+    for (bucket, waiters) in gathered {
+        accounts.entry(bucket.s3uid).or_default().push((bucket.name, waiters));
+    }
+    let s3uids: Vec<String> = accounts.keys().map(ToString::to_string).collect();
+    let places = store::accounts::locations(&metering.pool, &s3uids).await?;
+    let mut locations: HashMap<Location, Vec<Account>> = HashMap::new();
+    for (s3uid, buckets) in accounts {
+        if let Some(location) = places.get(s3uid.as_str()) {
+            locations.entry(location.clone()).or_default().push(Account { s3uid, buckets });
+        }
+    }
+    Ok(locations)
+}
+
+async fn read_location(
+    metering: Arc<Metering>,
+    location: Location,
+    accounts: Vec<Account>,
+    places: Arc<tokio::sync::Semaphore>,
+) {
+    stream::iter(accounts)
+        .for_each_concurrent(READ_AT_ONCE, |account| {
+            let (metering, location, places) = (&metering, &location, &places);
+            async move {
+                let _place = places.acquire().await;
+                if let Err(error) = read_account(metering, location, &account).await {
+                    tracing::warn!(s3uid = %account.s3uid, %error, "changed buckets can't be read; the sweep will");
+                    metrics::counter!("purser_bucket_notifications_unread_total", "location" => location.to_string())
+                        .increment(1);
+                    let stale = [account.s3uid.to_string()];
+                    if let Err(error) = store::samples::mark_stale(&metering.pool, &stale).await {
+                        tracing::warn!(s3uid = %account.s3uid, %error, "an account can't be marked for the sweep");
+                    }
+                }
+            }
+        })
+        .await;
+}
+
+async fn read_account(metering: &Metering, location: &Location, account: &Account) -> Result<(), Failure> {
+    if account.buckets.len() > BUCKETS_MAX {
+        return sampling::sample(metering, &account.s3uid, location, None).await;
+    }
+    for (bucket, _) in &account.buckets {
+        sampling::sample(metering, &account.s3uid, location, Some(bucket)).await?;
+    }
+    Ok(())
+}

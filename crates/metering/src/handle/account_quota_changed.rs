@@ -1,0 +1,19 @@
+//! `account.quota_changed`: the thresholds are other ones now.
+
+use async_trait::async_trait;
+use history::{Failure, Step};
+use messages::{AccountQuotaChanged, Event};
+use runtime::Consume;
+
+use crate::{Metering, sampling, store};
+
+#[async_trait]
+impl Consume<AccountQuotaChanged> for Metering {
+    async fn consume(&self, step: &mut Step, _event: &Event, data: AccountQuotaChanged) -> Result<(), Failure> {
+        store::samples::lock(step.connection(), &data.s3uid).await?;
+        match store::accounts::details(step.connection(), &data.s3uid).await? {
+            Some(account) if account.is_active => sampling::tell_of_quota(step, &data.s3uid, &account).await,
+            _ => Ok(()),
+        }
+    }
+}
