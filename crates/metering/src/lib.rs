@@ -22,6 +22,7 @@ use history::Journal;
 pub use migrate::MIGRATOR;
 use model::{Clock, Location};
 use object_store::Locations;
+pub use report::usage_report;
 use runtime::{Role, Shutdown};
 use tokio::sync::Notify;
 
@@ -58,7 +59,7 @@ pub(crate) struct Metering {
 pub fn start(role: Role, locations: Locations, settings: Settings, shutdown: &Shutdown) {
     let journal = role.journal().clone();
     let (pool, clock) = (journal.pool().clone(), Arc::clone(journal.clock()));
-    let codes: Vec<Location> = locations.codes().cloned().collect();
+    let codes: Vec<Location> = locations.iter().map(|(code, _)| code.clone()).collect();
     let state = Arc::new(Metering { pool, journal, locations, clock, settings, marked: Notify::new() });
     for location in codes {
         start_location(&state, location, shutdown);

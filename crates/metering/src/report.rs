@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{Days, NaiveTime, TimeDelta};
 use history::Failure;
 use messages::{
-    Refusal, UsageCategoryReply, UsageGapReply, UsageReport, UsageReportReply, UsageRowReply, UsageSection,
+    Refusal, Scope, UsageCategoryReply, UsageGapReply, UsageReport, UsageReportReply, UsageRowReply, UsageSection,
     UsageTotalsReply,
 };
-use model::{PlainTime, Timestamp, month_start};
+use model::{PlainTime, S3Uid, Timestamp, month_start};
 use sqlx::PgPool;
 
 use crate::domain::report::{Held, held};
@@ -53,6 +53,23 @@ impl Wanted {
             return Err(Refusal::new(format!("a report covers at most {unit}")));
         }
         Ok(Self { from, to, now, by })
+    }
+}
+
+/// What an account used, for operators, with the rights of the database's owner; `None`: there is no such account.
+///
+/// Fails with [`Failure::Refused`] where the period makes no sense.
+pub async fn usage_report(
+    pool: &PgPool,
+    s3uid: &S3Uid,
+    parameters: &UsageReport,
+    now: Timestamp,
+) -> Result<Option<UsageReportReply>, Failure> {
+    let wanted = Wanted::new(parameters, now)?;
+    let found = store::accounts::of_scope(pool, Scope::Anyone, Some(s3uid.as_str())).await?;
+    match found.into_iter().next() {
+        Some(account) => make(pool, &account, &wanted).await.map(Some),
+        None => Ok(None),
     }
 }
 

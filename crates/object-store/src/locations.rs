@@ -21,9 +21,9 @@ pub struct LocationStore {
 pub struct Locations(HashMap<Location, LocationStore>);
 
 impl Locations {
-    /// The codes of all locations.
-    pub fn codes(&self) -> impl Iterator<Item = &Location> {
-        self.0.keys()
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&Location, &LocationStore)> {
+        self.0.iter()
     }
 
     /// The store of a location. One that isn't configured (any more) is an operator's fault, not the caller's.

@@ -9,6 +9,7 @@ mod migrate;
 mod plan;
 mod serve;
 mod token;
+mod usage;
 mod worker;
 
 use std::path::PathBuf;
@@ -63,6 +64,8 @@ enum Command {
     /// Customers
     #[command(subcommand)]
     Customer(customer::CustomerCommand),
+    /// What an account used
+    Usage(usage::UsageCommand),
     /// The configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -83,6 +86,7 @@ impl Cli {
             Command::ApiKey(command) => command.run(&config).await,
             Command::Plan(command) => command.run(&config).await,
             Command::Customer(command) => command.run(&config).await,
+            Command::Usage(command) => command.run(&config).await,
             Command::Config(command) => command.run(&config, &self.config),
         }
     }

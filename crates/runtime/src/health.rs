@@ -29,6 +29,8 @@ type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = CheckResult> + Send>> +
 #[derive(Clone)]
 pub struct Health {
     checks: Arc<Mutex<BTreeMap<String, Check>>>,
+    /// Shown beside the checks; they don't decide.
+    observations: Arc<Mutex<BTreeMap<String, Check>>>,
     metrics: Metrics,
     soft: CancellationToken,
 }
@@ -36,7 +38,7 @@ pub struct Health {
 impl Health {
     /// No checks yet. Once `soft` is cancelled the process isn't ready, whatever the checks say.
     pub fn new(metrics: Metrics, soft: CancellationToken) -> Self {
-        Self { checks: Arc::default(), metrics, soft }
+        Self { checks: Arc::default(), observations: Arc::default(), metrics, soft }
     }
 
     /// Adds a check by name, such as `gateway.database`; a second one of the same name replaces the first.
@@ -47,6 +49,17 @@ impl Health {
     {
         let check: Check = Arc::new(move || Box::pin(check()));
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), check);
+    }
+
+    /// Adds something that is worth knowing and doesn't keep the process from its work, such as `location.NL`: where one
+    /// location is down, the others' customers are served.
+    pub fn observe<F, R>(&self, name: impl Into<String>, check: F)
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = CheckResult> + Send + 'static,
+    {
+        let check: Check = Arc::new(move || Box::pin(check()));
+        self.observations.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), check);
     }
 
     /// The three routes, to be merged into a server's own.
@@ -66,7 +79,15 @@ impl Health {
 
     /// Runs all checks at once.
     pub async fn check(&self) -> BTreeMap<String, CheckResult> {
-        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut results = Self::run(&self.checks).await;
+        if self.soft.is_cancelled() {
+            results.insert("shutdown".to_owned(), Err("this process is ending".to_owned()));
+        }
+        results
+    }
+
+    async fn run(checks: &Mutex<BTreeMap<String, Check>>) -> BTreeMap<String, CheckResult> {
+        let checks = checks.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut running = JoinSet::new();
         let mut results = BTreeMap::new();
         for (name, check) in checks {
@@ -82,20 +103,23 @@ impl Health {
                 results.insert(name, result);
             }
         }
-        if self.soft.is_cancelled() {
-            results.insert("shutdown".to_owned(), Err("this process is ending".to_owned()));
-        }
         results
     }
 }
 
 async fn ready(State(health): State<Health>) -> Response {
-    let results = health.check().await;
+    let (results, observations) = tokio::join!(health.check(), Health::run(&health.observations));
     let ready = results.values().all(Result::is_ok);
-    let checks: BTreeMap<_, _> =
-        results.into_iter().map(|(name, result)| (name, result.err().unwrap_or_else(|| "ok".to_owned()))).collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": ready, "checks": checks }))).into_response()
+    let mut answer = json!({ "ready": ready, "checks": in_words(results) });
+    if !observations.is_empty() {
+        answer["observations"] = json!(in_words(observations));
+    }
+    (status, Json(answer)).into_response()
+}
+
+fn in_words(results: BTreeMap<String, CheckResult>) -> BTreeMap<String, String> {
+    results.into_iter().map(|(name, result)| (name, result.err().unwrap_or_else(|| "ok".to_owned()))).collect()
 }
 
 async fn metrics(State(health): State<Health>) -> Response {
@@ -122,6 +146,17 @@ mod tests {
         let body = axum::body::to_bytes(answer.into_body(), 1024).await.unwrap();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body, json!({"ready": false, "checks": {"broker": "not connected", "database": "ok"}}));
+    }
+
+    #[tokio::test]
+    async fn an_observation_is_shown_and_does_not_decide() {
+        let health = health();
+        health.observe("location.NL", || async { Err("no answer".to_owned()) });
+        let answer = ready(State(health)).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let body = axum::body::to_bytes(answer.into_body(), 1024).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body, json!({"ready": true, "checks": {}, "observations": {"location.NL": "no answer"}}));
     }
 
     #[tokio::test]

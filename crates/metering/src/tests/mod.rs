@@ -6,9 +6,9 @@ mod storage;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::history::{JOURNAL_MIGRATOR, Journal, LOG_MIGRATOR};
 use bytes::Bytes;
 use chrono::TimeDelta;
-use ::history::{JOURNAL_MIGRATOR, Journal, LOG_MIGRATOR};
 use messages::{Event, RoleName};
 use model::{BucketName, ByteCount, Clock, Location, ManualClock, S3Uid, Timestamp};
 use object_store::memory::MemoryStore;
@@ -64,8 +64,7 @@ impl Fixture {
         let store = Arc::new(MemoryStore::new(Arc::new(clock.clone())));
         let location: Location = "NL".parse().unwrap();
         let served = LocationStore { store: Arc::clone(&store) as Arc<dyn ObjectStore>, endpoint: "s3".to_owned() };
-        let journal =
-            Journal::new(pool.clone(), RoleName::Metering, Arc::new(clock.clone()), TimeDelta::seconds(30));
+        let journal = Journal::new(pool.clone(), RoleName::Metering, Arc::new(clock.clone()), TimeDelta::seconds(30));
         let settings = Settings {
             sweep_interval: Duration::from_secs(900),
             traffic_interval: Duration::from_secs(60),

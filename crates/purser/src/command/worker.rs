@@ -20,8 +20,10 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use url::Url;
 
-/// Per process and role; the relay takes one for itself, the sweep another.
+/// Per process and role; the relay takes one for itself.
 const CONNECTIONS_MAX: u32 = 16;
+/// More for each location: its sweep and the reading of its log hold one while they run.
+const CONNECTIONS_PER_LOCATION: u32 = 2;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// After it a call to RGW is given up and the attempt fails. With a shorter lease another attempt may do the same work
 /// meanwhile, which is harmless.
@@ -48,6 +50,7 @@ pub(super) async fn start(
                 .with_context(|| format!("provisioner.sealing_key_file {}", own.sealing_key_file.display()))?;
             let key = provisioner::SealingKey::from_base64(&key).context("provisioner.sealing_key_file")?;
             let stores = stores(config)?;
+            observe(&stores, health);
             let role = connect(own.amqp_url, own.database_url, lease, own.prefetch).await?;
             provisioner::start(role, stores, key, shutdown);
         }
@@ -61,6 +64,7 @@ pub(super) async fn start(
                 usage_trim_after_days: own.usage_trim_after_days,
                 change_delay: Duration::from_millis(own.change_delay_milliseconds),
             };
+            observe(&stores, health);
             let role = connect(own.amqp_url, own.database_url, LEASE_DEFAULT, own.prefetch).await?;
             metering::start(role, stores, settings, shutdown);
         }
@@ -101,8 +105,9 @@ async fn connect(
         .application_name(&format!("purser-{role}"))
         // A statement that takes longer serves nobody any more; what it was for is tried again.
         .options([("search_path", role.as_str()), ("statement_timeout", "60s")]);
+    let locations = u32::try_from(config.locations.iter().count()).unwrap_or(0);
     let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS_MAX)
+        .max_connections(CONNECTIONS_MAX + CONNECTIONS_PER_LOCATION * locations)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_lazy_with(options);
     let mut bus_config = BusConfig::new(amqp_url, format!("purser-{role}"));
@@ -136,6 +141,17 @@ fn register_checks(role: RoleName, health: &Health, pool: &PgPool, bus: &Bus) {
         let connected = bus.is_connected();
         async move { if connected { Ok(()) } else { Err("not connected".to_owned()) } }
     });
+}
+
+/// Shows which locations answer. One that doesn't is no reason to take the process out of service.
+fn observe(stores: &Locations, health: &Health) {
+    for (code, location) in stores.iter() {
+        let store = Arc::clone(&location.store);
+        health.observe(format!("location.{code}"), move || {
+            let store = Arc::clone(&store);
+            async move { store.health().await.map_err(|error| error.to_string()) }
+        });
+    }
 }
 
 /// One store per configured location.

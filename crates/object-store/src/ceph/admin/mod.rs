@@ -100,6 +100,8 @@ impl AdminOps {
     ) -> Result<Answer, StoreError> {
         let url = format!("{}/admin/{resource}?{}", self.base_url, query_string(parameters));
         let cap = cap_for(&method, resource);
+        let labels = [("method", method.to_string()), ("resource", resource.to_owned())];
+        metrics::counter!("purser_rgw_admin_calls_total", &labels).increment(1);
         let request = Request { method, url, body: None, forwarded_https: false };
         let answer = self.http.send(request, &self.keys, ask).await?;
         if matches!(answer.status, StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT) {
