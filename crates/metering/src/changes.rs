@@ -1,6 +1,6 @@
 //! Buckets that RGW says have changed: gathered for a moment, each read once, acknowledged when it is written.
 //!
-//! A notification is a hint, never the truth: one that can't be followed up only marks its account for the sweep.
+//! A notification is a hint, never the truth: where its bucket can't be read, its account is marked for the sweep.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,9 +10,10 @@ use bus::Handler;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::{FutureExt, StreamExt, stream};
 use history::Failure;
-use messages::{Delivery, Outcome, ParkReason};
+use messages::{Delivery, Outcome, ParkReason, RetryKind};
 use model::{Location, S3Uid};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::notification::{ChangedBucket, changed_buckets};
@@ -26,13 +27,31 @@ const READ_AT_ONCE: usize = 8;
 const BUCKETS_MAX: usize = 10;
 
 /// The changes that wait to be read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Changes {
-    waiting: Mutex<HashMap<ChangedBucket, Vec<oneshot::Sender<()>>>>,
+    /// `None` once nobody reads them any more.
+    waiting: Mutex<Option<HashMap<ChangedBucket, Waiters>>>,
     added: Notify,
 }
 
-type Waiters = Vec<oneshot::Sender<()>>;
+impl Default for Changes {
+    fn default() -> Self {
+        Self { waiting: Mutex::new(Some(HashMap::new())), added: Notify::new() }
+    }
+}
+
+/// Who waits for a bucket. Those who are dropped without an answer have their notification delivered again.
+#[derive(Debug, Default)]
+struct Waiters(Vec<oneshot::Sender<()>>);
+
+impl Waiters {
+    fn answer(self) {
+        for waiter in self.0 {
+            // A receiver that is gone belongs to a connection that is gone: the broker delivers again.
+            let _ = waiter.send(());
+        }
+    }
+}
 
 impl Changes {
     /// What the queue is fed to.
@@ -52,58 +71,62 @@ impl Changes {
             }
         };
         metrics::counter!("purser_bucket_notifications_total").increment(1);
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let receivers: Vec<_> = buckets
-            .into_iter()
-            .map(|bucket| {
-                let (sender, receiver) = oneshot::channel();
-                waiting.entry(bucket).or_default().push(sender);
-                receiver
-            })
-            .collect();
-        drop(waiting);
+        let receivers: Vec<_> = buckets.into_iter().map(|bucket| self.add(bucket)).collect();
         self.added.notify_one();
         async move {
-            join_all(receivers).await;
-            Outcome::Done(None)
+            if join_all(receivers).await.into_iter().all(|answer| answer.is_ok()) {
+                Outcome::Done(None)
+            } else {
+                Outcome::Retry { kind: RetryKind::Failed, error: "the changed bucket could not be read".to_owned() }
+            }
         }
         .boxed()
     }
 
+    fn add(&self, bucket: ChangedBucket) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiting) = waiting.as_mut() {
+            waiting.entry(bucket).or_default().0.push(sender);
+        }
+        receiver
+    }
+
     fn gathered(&self) -> HashMap<ChangedBucket, Waiters> {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.replace(HashMap::new()).unwrap_or_default()
+    }
+
+    fn close(&self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
 /// Reads what has changed until shutdown; what comes within `delay` is read once.
 pub(crate) async fn run(metering: Arc<Metering>, changes: Arc<Changes>, delay: Duration, soft: CancellationToken) {
-    let busy = Arc::new(Mutex::new(HashMap::<Location, Arc<tokio::sync::Semaphore>>::new()));
+    let places: HashMap<Location, Arc<Semaphore>> = metering
+        .locations
+        .iter()
+        .map(|(location, _)| (location.clone(), Arc::new(Semaphore::new(READ_AT_ONCE))))
+        .collect();
     while !soft.is_cancelled() {
         tokio::select! {
             () = soft.cancelled() => break,
             () = changes.added.notified() => {}
         }
-        tokio::time::sleep(delay).await;
-        let gathered = changes.gathered();
-        match by_location(&metering, gathered).await {
+        sleep(delay).await;
+        match by_location(&metering, changes.gathered()).await {
             Ok(locations) => {
                 for (location, accounts) in locations {
-                    let places = {
-                        let mut busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
-                        Arc::clone(
-                            busy.entry(location.clone())
-                                .or_insert_with(|| Arc::new(tokio::sync::Semaphore::new(READ_AT_ONCE))),
-                        )
-                    };
+                    let Some(places) = places.get(&location).map(Arc::clone) else { continue };
                     // In a task of its own: a location that answers slowly must not hold up the others.
                     tokio::spawn(read_location(Arc::clone(&metering), location, accounts, places));
                 }
             }
-            Err(error) => tracing::warn!(%error, "changed buckets can't be looked up; the sweep will read them"),
+            Err(error) => tracing::warn!(%error, "changed buckets can't be looked up; they are announced again"),
         }
     }
-    // Whoever waits is answered: the notifications' place is taken by the sweep.
-    drop(changes.gathered());
+    changes.close();
 }
 
 /// Of one account: its changed buckets, with those who wait for them.
@@ -112,7 +135,7 @@ struct Account {
     buckets: Vec<(String, Waiters)>,
 }
 
-/// Changes by location and account; those of nobody's are dropped, which answers who waits.
+/// Changes by location and account. Those of nobody's are done with.
 async fn by_location(
     metering: &Metering,
     gathered: HashMap<ChangedBucket, Waiters>,
@@ -125,19 +148,22 @@ async fn by_location(
     let places = store::accounts::locations(&metering.pool, &s3uids).await?;
     let mut locations: HashMap<Location, Vec<Account>> = HashMap::new();
     for (s3uid, buckets) in accounts {
-        if let Some(location) = places.get(s3uid.as_str()) {
-            locations.entry(location.clone()).or_default().push(Account { s3uid, buckets });
+        let account = Account { s3uid, buckets };
+        match places.get(account.s3uid.as_str()) {
+            Some(location) => locations.entry(location.clone()).or_default().push(account),
+            None => account.answer(),
         }
     }
     Ok(locations)
 }
 
-async fn read_location(
-    metering: Arc<Metering>,
-    location: Location,
-    accounts: Vec<Account>,
-    places: Arc<tokio::sync::Semaphore>,
-) {
+impl Account {
+    fn answer(self) {
+        self.buckets.into_iter().for_each(|(_, waiters)| waiters.answer());
+    }
+}
+
+async fn read_location(metering: Arc<Metering>, location: Location, accounts: Vec<Account>, places: Arc<Semaphore>) {
     stream::iter(accounts)
         .for_each_concurrent(READ_AT_ONCE, |account| {
             let (metering, location, places) = (&metering, &location, &places);
@@ -150,8 +176,10 @@ async fn read_location(
                     let stale = [account.s3uid.to_string()];
                     if let Err(error) = store::samples::mark_stale(&metering.pool, &stale).await {
                         tracing::warn!(s3uid = %account.s3uid, %error, "an account can't be marked for the sweep");
+                        return;
                     }
                 }
+                account.answer();
             }
         })
         .await;

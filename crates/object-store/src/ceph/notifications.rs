@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use rand::RngExt;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 
@@ -14,6 +16,7 @@ use crate::{S3Keys, StoreError, Topic};
 
 /// The id of Purser's own notification in a bucket.
 const NOTIFICATION_ID: &str = "purser";
+const SET_ATTEMPTS_MAX: u32 = 5;
 const API_VERSION: &str = "2010-03-31";
 const FORM: &str = "application/x-www-form-urlencoded";
 const XML: &str = "application/xml";
@@ -28,6 +31,8 @@ pub(super) struct Notifications {
     administrator: S3Keys,
     /// The topics' resource names: these hold the zone group's name, which only radosgw knows.
     arns: Mutex<HashMap<String, String>>,
+    /// radosgw keeps all notifications of a topic in one object: of two that are set at once, one fails with 500.
+    setting: tokio::sync::Mutex<()>,
 }
 
 impl Notifications {
@@ -38,6 +43,7 @@ impl Notifications {
             forwarded_https: config.s3_url.scheme() == "http",
             administrator: config.admin_keys(),
             arns: Mutex::default(),
+            setting: tokio::sync::Mutex::default(),
         }
     }
 
@@ -138,7 +144,20 @@ impl Notifications {
         let namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
         let body = format!(r#"<NotificationConfiguration xmlns="{namespace}">{blocks}</NotificationConfiguration>"#);
         let query = [("notification", "")];
-        self.bucket_call(Method::PUT, keys, bucket, &query, Some((XML, body))).await.map(|_| ())
+        let _setting = self.setting.lock().await;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let answer = self.bucket_call(Method::PUT, keys, bucket, &query, Some((XML, body.clone()))).await;
+            match answer {
+                // Another process has set one at the same moment.
+                Err(StoreError::Unavailable(_)) if attempts < SET_ATTEMPTS_MAX => {
+                    let wait = Duration::from_millis(rand::rng().random_range(5..50));
+                    tokio::time::sleep(wait).await;
+                }
+                answer => return answer.map(|_| ()),
+            }
+        }
     }
 
     async fn bucket_call(

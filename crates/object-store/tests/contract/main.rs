@@ -78,4 +78,5 @@ contract! {
     admin::the_administrator_is_known,
     notifications::a_bucket_notifies_one_topic,
     notifications::only_what_exists_is_notified_and_notifies,
+    notifications::buckets_are_set_up_at_once,
 }

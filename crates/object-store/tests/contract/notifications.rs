@@ -58,3 +58,23 @@ pub(crate) async fn only_what_exists_is_notified_and_notifies(store: Store) {
     }
     account.remove().await;
 }
+
+/// radosgw fails one of two that are set at the same moment.
+pub(crate) async fn buckets_are_set_up_at_once(store: Store) {
+    let (account, topic) = (Account::create(&store).await, topic("first"));
+    store.put_topic(&topic).await.unwrap();
+    let mut buckets = Vec::new();
+    for n in 0..5 {
+        buckets.push(account.create_bucket(&format!("b{n}")).await);
+    }
+    let mut notifying = tokio::task::JoinSet::new();
+    for bucket in &buckets {
+        let (store, keys) = (std::sync::Arc::clone(&store), account.keys().clone());
+        let (bucket, topic) = (bucket.to_string(), topic.name.clone());
+        notifying.spawn(async move { store.notify(&keys, &bucket, &topic).await });
+    }
+    for answer in notifying.join_all().await {
+        assert_eq!(answer, Ok(()));
+    }
+    account.remove().await;
+}

@@ -53,7 +53,7 @@ pub(super) fn render(deployment: &Deployment) -> Result<String> {
         },
         "metering": {
             "amqp_url": amqp_url("metering"), "database_url": database_url("metering")?,
-            "sweep_interval_seconds": sweep_interval_seconds, "traffic_interval_seconds": 1,
+            "sweep_interval_seconds": sweep_interval_seconds, "traffic_interval_seconds": 3,
             "usage_flush_seconds": 3, "change_delay_milliseconds": 200,
         },
         "billing": {
