@@ -26,12 +26,12 @@ pub(crate) async fn buckets(pool: &PgPool, s3uid: &S3Uid) -> Result<Vec<Bucket>,
         r#"SELECT coalesce(b.name, u.bucket_name) AS "name!", coalesce(u.usage_bytes, 0) AS "usage_bytes!",
                   coalesce(u.objects, 0) AS "objects!"
            FROM (SELECT name, created_at, deleted_at FROM provisioner.buckets WHERE s3uid = $1) b
-           FULL JOIN (SELECT bucket_name, usage_bytes, objects FROM shared.bucket_usage WHERE s3uid = $1) u
+           FULL JOIN (SELECT bucket_name, usage_bytes, objects, measured_at FROM shared.bucket_usage WHERE s3uid = $1) u
              ON u.bucket_name = b.name
            LEFT JOIN shared.measured_accounts m ON m.s3uid = $1
            WHERE CASE WHEN u.bucket_name IS NULL
                       THEN b.deleted_at IS NULL AND b.created_at >= coalesce(m.measured_at, '-infinity')
-                      ELSE b.deleted_at IS NULL OR b.deleted_at < m.measured_at END
+                      ELSE b.deleted_at IS NULL OR b.deleted_at < greatest(m.measured_at, u.measured_at) END
            ORDER BY 1"#,
         s3uid.as_str()
     )
@@ -43,12 +43,22 @@ pub(crate) async fn buckets(pool: &PgPool, s3uid: &S3Uid) -> Result<Vec<Bucket>,
 pub(crate) async fn totals(pool: &PgPool, s3uid: &S3Uid, month_start: Timestamp) -> Result<Totals, Failure> {
     Ok(sqlx::query_as!(
         Totals,
-        r#"SELECT coalesce(sum(t.bytes_in), 0)::bigint AS "traffic_in_bytes!",
-                  coalesce(sum(t.bytes_out), 0)::bigint AS "traffic_out_bytes!",
-                  (SELECT measured_at FROM shared.measured_accounts WHERE s3uid = $1) AS measured_at
-           FROM shared.traffic_by_hour t
-           WHERE t.s3uid = $1 AND t.hour >= date_trunc('hour', coalesce(
-               (SELECT period_start FROM shared.services WHERE s3uid = $1), $2), 'UTC')"#,
+        r#"WITH period AS (
+             SELECT date_trunc('hour', coalesce((SELECT period_start FROM shared.services WHERE s3uid = $1), $2), 'UTC')
+                 AS start_hour
+           ), traffic AS (
+             -- The hours of the first day, and the days after it.
+             SELECT bytes_in, bytes_out FROM shared.traffic_by_hour, period
+             WHERE s3uid = $1 AND hour >= start_hour AND hour < date_trunc('day', start_hour, 'UTC') + interval '1 day'
+             UNION ALL
+             SELECT bytes_in, bytes_out FROM shared.traffic_by_day, period
+             WHERE s3uid = $1 AND day > (start_hour AT TIME ZONE 'UTC')::date
+           )
+           SELECT coalesce(sum(bytes_in), 0)::bigint AS "traffic_in_bytes!",
+                  coalesce(sum(bytes_out), 0)::bigint AS "traffic_out_bytes!",
+                  greatest((SELECT measured_at FROM shared.measured_accounts WHERE s3uid = $1),
+                           (SELECT max(measured_at) FROM shared.bucket_usage WHERE s3uid = $1)) AS measured_at
+           FROM traffic"#,
         s3uid.as_str(),
         month_start
     )
