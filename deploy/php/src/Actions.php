@@ -14,7 +14,7 @@ final class Actions
     private const COMMANDS = ['cancel_payment_account_deletion', 'update_traffic_info'];
     private const QUERIES = [
         'get_available_locations', 'get_buckets', 'get_buckets_rmq', 'get_files', 'get_user_info', 'get_users',
-        'history', 'list_plans', 'show_key',
+        'history', 'list_plans', 'show_key', 'usage_report',
     ];
     private const STORAGE_COMMANDS = ['storage_create', 'storage_delete', 'storage_newpassword', 'storage_undelete'];
     private const STORAGE_QUERIES = ['storage_info', 'storage_prices'];

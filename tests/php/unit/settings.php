@@ -67,6 +67,7 @@ test('the table of actions says what is a command and what needs POST', function
             ['update_traffic_info', Kind::Command, false, true],
             ['get_files', Kind::Query, false, true],
             ['show_key', Kind::Query, false, true],
+            ['usage_report', Kind::Query, false, true],
             ['storage_create', Kind::Command, false, false],
             ['storage_prices', Kind::Query, false, false],
         ] as [$name, $kind, $postOnly, $inS3Php]
@@ -74,10 +75,10 @@ test('the table of actions says what is a command and what needs POST', function
         $action = Actions::find($name);
         same([$kind, $postOnly, $inS3Php], [$action->kind, $action->postOnly, $action->inS3Php], $name);
     }
-    foreach (['', 'CREATE_ORDER', 'provision_account', 'release_account', 'purge_account'] as $none) {
+    foreach (['', 'CREATE_ORDER', 'provision_account', 'release_account', 'purge_account', 'set_account_quota'] as $none) {
         same(null, Actions::find($none), $none);
     }
-    same(18, count(array_unique(Actions::ofS3Php())));
+    same(19, count(array_unique(Actions::ofS3Php())));
 });
 
 test('a request keeps its id, and nobody else can say who is asking', function (): void {
