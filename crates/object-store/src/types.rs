@@ -156,6 +156,8 @@ pub struct Administrator {
     pub uid: String,
     /// What the administrator may do: `users` to `*`, `read`, `write` or `read, write`.
     pub caps: BTreeMap<String, String>,
+    /// Whether this is one of the store's own: what such a user does isn't logged.
+    pub is_system: bool,
     /// How far the store's clock is ahead of this machine's, at the least: the store tells whole seconds. Negative where
     /// it is behind.
     pub clock_ahead: TimeDelta,

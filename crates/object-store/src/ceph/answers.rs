@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use model::{ByteCount, S3Uid, Timestamp};
 use serde::{Deserialize, Deserializer};
 
-use crate::{BucketUsage, NamePage, S3Keys, StoreBucket, StoreError, StoreUser, UsageRecord, UserUsage};
+use crate::{Administrator, BucketUsage, NamePage, S3Keys, StoreBucket, StoreError, StoreUser, UsageRecord, UserUsage};
 
 /// Which of radosgw's APIs was asked; the same status means different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,9 @@ fn refusal_reason(code: &str, message: &str) -> String {
 pub(super) struct UserAnswer {
     #[serde(default)]
     user_id: String,
+    /// A text.
+    #[serde(default)]
+    system: String,
     #[serde(default)]
     caps: Vec<CapAnswer>,
     #[serde(default)]
@@ -140,8 +144,9 @@ impl UserAnswer {
     }
 
     /// The id, and the caps by what they are for: `users` with `*`.
-    pub(super) fn into_administrator(self) -> (String, BTreeMap<String, String>) {
-        (self.user_id, self.caps.into_iter().map(|cap| (cap.kind, cap.perm)).collect())
+    pub(super) fn into_administrator(self, clock_ahead: TimeDelta) -> Administrator {
+        let caps = self.caps.into_iter().map(|cap| (cap.kind, cap.perm)).collect();
+        Administrator { uid: self.user_id, caps, is_system: self.system == "true", clock_ahead }
     }
 
     pub(super) fn into_store_user(self, uid: &S3Uid) -> StoreUser {

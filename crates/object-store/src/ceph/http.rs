@@ -15,6 +15,8 @@ use super::sign::signature_headers;
 use super::unavailable;
 use crate::{S3Keys, StoreError};
 
+/// How many times the time of other requests a slow one has.
+const SLOW_FACTOR: u32 = 12;
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(5);
 /// How exact the time in an answer's headers is.
 const DATE_STEP: TimeDelta = TimeDelta::seconds(1);
@@ -24,6 +26,7 @@ const DATE_STEP: TimeDelta = TimeDelta::seconds(1);
 pub(super) struct Http {
     client: reqwest::Client,
     breaker: Arc<Breaker>,
+    slow_timeout: Duration,
 }
 
 /// A request, without the headers that sign it. Deliberately without `Debug`: address and body may hold secrets.
@@ -41,7 +44,7 @@ pub(super) struct Request {
 pub(super) enum Ask {
     /// It fails at once where the store is down.
     IfUp,
-    /// The same, but it may well take longer than it has time: a timeout says nothing about the store.
+    /// The same, but it may well take long: it has more time, and a timeout says nothing about the store.
     Slowly,
     /// It is made even where the store is down.
     Always,
@@ -66,7 +69,7 @@ impl Http {
             .no_proxy()
             .build()
             .map_err(|error| StoreError::Misconfigured(format!("no HTTP client: {error}")))?;
-        Ok(Self { client, breaker })
+        Ok(Self { client, breaker, slow_timeout: request_timeout * SLOW_FACTOR })
     }
 
     /// Sends `request`, signed with `keys`, and reads its answer whole, whatever its status.
@@ -77,6 +80,9 @@ impl Http {
             headers.insert("x-forwarded-proto", reqwest::header::HeaderValue::from_static("https"));
         }
         let mut call = self.client.request(request.method, request.url).headers(headers);
+        if ask == Ask::Slowly {
+            call = call.timeout(self.slow_timeout);
+        }
         if let Some((content_type, body)) = request.body {
             call = call.header(CONTENT_TYPE, content_type).body(body);
         }

@@ -316,7 +316,7 @@ impl ObjectStore for MemoryStore {
     async fn administrator(&self) -> Result<Administrator, StoreError> {
         let caps = [("users", "*"), ("buckets", "*"), ("usage", "*"), ("metadata", "read")];
         let caps = caps.map(|(kind, perm)| (kind.to_owned(), perm.to_owned())).into();
-        Ok(Administrator { uid: ADMINISTRATOR.to_owned(), caps, clock_ahead: TimeDelta::zero() })
+        Ok(Administrator { uid: ADMINISTRATOR.to_owned(), caps, is_system: false, clock_ahead: TimeDelta::zero() })
     }
 
     async fn health(&self) -> Result<(), StoreError> {

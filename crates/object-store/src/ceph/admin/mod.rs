@@ -4,8 +4,6 @@ mod buckets;
 mod usage;
 mod users;
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use chrono::TimeDelta;
 use model::S3Uid;
@@ -40,8 +38,7 @@ impl AdminOps {
         let (user, clock_ahead) = self.look_up_administrator(Ask::IfUp).await?;
         let clock_ahead = clock_ahead
             .ok_or_else(|| StoreError::Misconfigured("the answers about the administrator have no date".to_owned()))?;
-        let (uid, caps): (String, BTreeMap<String, String>) = user.into_administrator();
-        Ok(Administrator { uid, caps, clock_ahead })
+        Ok(user.into_administrator(clock_ahead))
     }
 
     async fn look_up_administrator(&self, ask: Ask) -> Result<(UserAnswer, Option<TimeDelta>), StoreError> {

@@ -4,8 +4,9 @@ use chrono::{DurationRound, TimeDelta};
 use model::{S3Uid, Timestamp};
 use reqwest::Method;
 
-use super::{AdminOps, subject};
+use super::{AdminOps, from_json, subject};
 use crate::ceph::answers::UsageAnswer;
+use crate::ceph::http::Ask;
 use crate::types::{HOUR, check_whole_hours};
 use crate::{StoreError, UsageRecord, UserUsage};
 
@@ -38,7 +39,10 @@ impl AdminOps {
             vec![("start", start.as_str()), ("end", &end), ("show-entries", "True"), ("show-summary", "False")];
         parameters.extend(uid.map(|uid| ("uid", uid.as_str())));
         let subject = uid.map_or_else(|| "the usage of all users".to_owned(), subject);
-        self.get_json("usage", &parameters, &subject).await
+        // Of all users it may be a hundred megabytes.
+        let ask = if uid.is_some() { Ask::IfUp } else { Ask::Slowly };
+        let answer = self.exchange(Method::GET, "usage", &parameters, &subject, ask).await?;
+        from_json(&answer.body, &subject)
     }
 
     /// Without a user's id radosgw would delete everybody's records. An [`S3Uid`] is never empty, and this is the only
