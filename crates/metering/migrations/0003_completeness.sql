@@ -38,8 +38,9 @@ INSERT INTO metering.account_hours (s3uid, hour, byte_seconds, peak_bytes, closi
 SELECT s3uid, date_trunc('hour', max(measured_at), 'UTC'), 0, sum(usage_bytes), sum(usage_bytes), max(measured_at)
 FROM metering.bucket_usage GROUP BY s3uid;
 
--- Read again as soon as possible: a change was announced and could not be read.
-ALTER TABLE metering.measured_accounts ADD COLUMN is_stale boolean NOT NULL DEFAULT false;
+-- Since when a change is known of that has not been read: it has the sweep's next turn.
+ALTER TABLE metering.measured_accounts ADD COLUMN stale_since timestamptz;
+CREATE INDEX measured_accounts_stale ON metering.measured_accounts (stale_since) WHERE stale_since IS NOT NULL;
 
 -- What RGW's log held of a record when it was trimmed; what it shows afterwards comes on top.
 ALTER TABLE metering.usage_records
@@ -48,6 +49,7 @@ ALTER TABLE metering.usage_records
     ADD COLUMN trimmed_operations bigint NOT NULL DEFAULT 0,
     ADD COLUMN trimmed_successful_operations bigint NOT NULL DEFAULT 0;
 CREATE INDEX usage_records_hour ON metering.usage_records (hour);
+CREATE INDEX usage_records_untrimmed ON metering.usage_records (s3uid, hour) WHERE trimmed_operations < operations;
 
 -- An account's traffic by day (UTC): the sum of its usage records.
 CREATE TABLE metering.traffic_days (

@@ -13,7 +13,7 @@ use history::Failure;
 use messages::{Delivery, Outcome, ParkReason, RetryKind};
 use model::{Location, S3Uid};
 use tokio::sync::{Notify, Semaphore, oneshot};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::notification::{ChangedBucket, changed_buckets};
@@ -23,6 +23,8 @@ use crate::{Metering, sampling, store};
 pub(crate) const PREFETCH: u16 = 2_000;
 /// How many buckets of a location are read side by side.
 const READ_AT_ONCE: usize = 8;
+/// How long a changed bucket waits for its turn; then it is left to the sweep.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// An account with more changed buckets is read whole: that is one call.
 const BUCKETS_MAX: usize = 10;
 
@@ -168,13 +170,12 @@ async fn read_location(metering: Arc<Metering>, location: Location, accounts: Ve
         .for_each_concurrent(READ_AT_ONCE, |account| {
             let (metering, location, places) = (&metering, &location, &places);
             async move {
-                let _place = places.acquire().await;
-                if let Err(error) = read_account(metering, location, &account).await {
+                if let Err(error) = read_in_time(metering, location, &account, places).await {
                     tracing::warn!(s3uid = %account.s3uid, %error, "changed buckets can't be read; the sweep will");
                     metrics::counter!("purser_bucket_notifications_unread_total", "location" => location.to_string())
                         .increment(1);
                     let stale = [account.s3uid.to_string()];
-                    if let Err(error) = store::samples::mark_stale(&metering.pool, &stale).await {
+                    if let Err(error) = store::samples::mark_stale(&metering.pool, &stale, metering.clock.now()).await {
                         tracing::warn!(s3uid = %account.s3uid, %error, "an account can't be marked for the sweep");
                         return;
                     }
@@ -183,6 +184,18 @@ async fn read_location(metering: Arc<Metering>, location: Location, accounts: Ve
             }
         })
         .await;
+}
+
+/// Waits for its turn, but not for long: the notifications of a location that is slow must not fill the queue for others.
+async fn read_in_time(
+    metering: &Metering,
+    location: &Location,
+    account: &Account,
+    places: &Semaphore,
+) -> Result<(), Failure> {
+    let busy = |_| Failure::Busy(format!("location {location} is slow"));
+    let _place = timeout(PATIENCE, places.acquire()).await.map_err(busy)?;
+    read_account(metering, location, account).await
 }
 
 async fn read_account(metering: &Metering, location: &Location, account: &Account) -> Result<(), Failure> {

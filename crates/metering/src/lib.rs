@@ -28,6 +28,9 @@ use tokio::sync::Notify;
 
 use crate::changes::Changes;
 
+/// An administrator's command has up to 500 accounts read.
+const COMMANDS_AT_ONCE: u16 = 2;
+
 /// How metering works.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -72,7 +75,7 @@ pub fn start(role: Role, locations: Locations, settings: Settings, shutdown: &Sh
         changes::run(metering, changes, delay, soft).await;
         Ok(())
     });
-    role.start(state, routes::routes(), shutdown);
+    role.with_command_prefetch(COMMANDS_AT_ONCE).start(state, routes::routes(), shutdown);
 }
 
 /// Each location has its own sweep and its own reader: one that is down holds up nobody else.

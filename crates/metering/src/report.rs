@@ -162,6 +162,9 @@ fn by_time(
 
 async fn by_bucket(pool: &PgPool, account: &Account, wanted: &Wanted) -> Result<Vec<UsageRowReply>, Failure> {
     let (s3uid, from) = (&account.s3uid, wanted.from);
+    if from >= wanted.now {
+        return Ok(Vec::new());
+    }
     let (traffic, stored) = tokio::try_join!(
         store::traffic::sections(pool, s3uid, from, wanted.to, "bucket"),
         store::storage_hours::by_bucket(pool, s3uid, from, wanted.to.min(wanted.now)),

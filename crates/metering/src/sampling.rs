@@ -1,6 +1,6 @@
 //! Readings of what is stored: a whole account, or one bucket that has changed. Read without, written in a transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use history::{Failure, Record, Step};
 use messages::{BucketDiscovered, BucketVanished, EventData, QuotaThresholdCrossed, Subject};
@@ -91,7 +91,12 @@ pub(crate) async fn write(step: &mut Step, sample: &Sample) -> Result<Written, F
         return Ok(Written::TooLate);
     }
     let known = store::samples::known(step.connection(), s3uid, only.as_deref()).await?;
-    let changes = Changes::between(&known, buckets, *measured_at);
+    let mut changes = Changes::between(&known, buckets, *measured_at);
+    let last = store::storage_hours::last_of_buckets(step.connection(), s3uid, &changes.names()).await?;
+    // One that a younger reading has found gone.
+    changes
+        .changed
+        .retain(|(bucket, _)| last.get(&bucket.name).is_none_or(|last| last.storage.sampled_at < *measured_at));
     if only.is_none() {
         store::samples::mark_measured(step.connection(), s3uid, *measured_at).await?;
     }
@@ -99,7 +104,7 @@ pub(crate) async fn write(step: &mut Step, sample: &Sample) -> Result<Written, F
         return Ok(Written::Done);
     }
     store::samples::write(step.connection(), s3uid, &changes.to_write(), &changes.gone, *measured_at).await?;
-    write_storage(step, sample, &changes, whole_at).await?;
+    write_storage(step, sample, &changes, &last, whole_at).await?;
     if account.is_active {
         tell_of_buckets(step, sample, &account, &changes).await?;
         tell_of_quota(step, s3uid, &account).await?;
@@ -135,6 +140,11 @@ impl<'a> Changes<'a> {
         changes
     }
 
+    fn names(&self) -> Vec<String> {
+        let changed = self.changed.iter().map(|(bucket, _)| bucket.name.clone());
+        changed.chain(self.gone.iter().cloned()).collect()
+    }
+
     fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.gone.is_empty()
     }
@@ -151,12 +161,10 @@ async fn write_storage(
     step: &mut Step,
     sample: &Sample,
     changes: &Changes<'_>,
+    last: &HashMap<String, BucketHour>,
     whole_at: Timestamp,
 ) -> Result<(), Failure> {
     let Sample { s3uid, measured_at, .. } = sample;
-    let mut names = changes.gone.clone();
-    names.extend(changes.changed.iter().map(|(bucket, _)| bucket.name.clone()));
-    let last = store::storage_hours::last_of_buckets(step.connection(), s3uid, &names).await?;
     let found = changes.changed.iter().map(|(bucket, seen_at)| {
         (&bucket.name, bucket.usage.to_i64(), i64::try_from(bucket.objects).unwrap_or(i64::MAX), *seen_at)
     });
@@ -169,6 +177,8 @@ async fn write_storage(
             None => Some(StorageHour::first(*measured_at, bytes)),
         };
         let Some(storage) = storage else { continue };
+        // A bucket that was gone was read last when it went.
+        let seen_at = seen_at.or_else(|| before.map(|before| before.storage.sampled_at));
         let seen_at = seen_at.map(|seen_at| seen_at.max(whole_at));
         let same_hour = before.filter(|before| before.storage.hour == storage.hour);
         let unchanged_at = same_hour.map_or(seen_at, |before| before.unchanged_at);
@@ -177,14 +187,11 @@ async fn write_storage(
     store::storage_hours::write_buckets(step.connection(), s3uid, &hours).await?;
     let stored = store::samples::totals(step.connection(), s3uid).await?.usage_bytes;
     let hour = match store::storage_hours::last_of_account(&mut *step.connection(), s3uid, None).await? {
-        Some(last) => last.advance(*measured_at, stored),
-        None => Some(StorageHour::first(*measured_at, stored)),
+        Some(last) => last.advance_or_replace(*measured_at, stored),
+        None => StorageHour::first(*measured_at, stored),
     };
-    if let Some(hour) = hour {
-        store::storage_hours::write_account(step.connection(), s3uid, &hour).await?;
-        store::days::add(step.connection(), s3uid, stored, hour.peak_bytes, *measured_at).await?;
-    }
-    Ok(())
+    store::storage_hours::write_account(step.connection(), s3uid, &hour).await?;
+    store::days::add(step.connection(), s3uid, stored, hour.peak_bytes, hour.sampled_at).await
 }
 
 /// One event per bucket that appeared or went without Purser's doing.

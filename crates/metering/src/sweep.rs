@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use history::Failure;
-use model::Location;
+use model::{Location, S3Uid};
 use tokio::time::{Instant, interval as ticks, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -15,8 +15,10 @@ use crate::{Metering, sampling, store};
 
 /// How many accounts are read side by side.
 const ACCOUNTS_AT_ONCE: usize = 8;
-/// How many accounts are looked up at once.
+/// How many marked accounts are looked up at once.
 const BATCH: i64 = 500;
+/// How many others have their turn together at most.
+const BATCH_MAX: u128 = 5_000;
 /// How often it is looked whose turn has come.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// The transaction that marks an account commits after it has woken the sweep.
@@ -54,37 +56,44 @@ async fn sweep(
     if !store::accounts::lock_sweep(&mut lock, location).await? {
         return Ok(());
     }
+    let now = metering.clock.now();
+    let marked = store::accounts::marked(&metering.pool, location, BATCH).await?;
+    read_all(metering, location, stream::iter(marked), soft).await?;
     let total = u32::try_from(store::accounts::count(&metering.pool, location).await?).unwrap_or(u32::MAX);
     // Twice as fast as it need be, so that what was missed is caught up with.
     let pace = (interval / total.max(1) / 2).max(Duration::from_micros(1));
-    loop {
-        let unread_since = metering.clock.now() - TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX);
-        let accounts = store::accounts::due(&metering.pool, location, unread_since, BATCH).await?;
-        if accounts.is_empty() || soft.is_cancelled() {
-            return Ok(());
-        }
-        let started = Instant::now();
-        let failures: Vec<Failure> = paced(accounts, pace)
-            .take_until(soft.cancelled())
-            .map(|s3uid| async move {
-                sampling::sample(metering, &s3uid, location, None).await.inspect_err(|error| {
-                    tracing::debug!(%s3uid, %error, "an account could not be read");
-                })
+    let turn = (PAUSE_MAX.as_micros() / pace.as_micros()).clamp(1, BATCH_MAX);
+    let unread_since = now - TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX);
+    let due =
+        store::accounts::due(&metering.pool, location, unread_since, i64::try_from(turn).unwrap_or(BATCH)).await?;
+    read_all(metering, location, paced(due, pace), soft).await
+}
+
+/// Reads accounts; those that fail are still due, and have their next turn after a pause.
+async fn read_all(
+    metering: &Metering,
+    location: &Location,
+    accounts: impl Stream<Item = S3Uid>,
+    soft: &CancellationToken,
+) -> Result<(), Failure> {
+    let started = Instant::now();
+    let failures: Vec<Failure> = accounts
+        .take_until(soft.cancelled())
+        .map(|s3uid| async move {
+            sampling::sample(metering, &s3uid, location, None).await.inspect_err(|error| {
+                tracing::debug!(%s3uid, %error, "an account could not be read");
             })
-            .buffer_unordered(ACCOUNTS_AT_ONCE)
-            .filter_map(|outcome| std::future::ready(outcome.err()))
-            .collect()
-            .await;
-        metrics::histogram!("purser_sweep_seconds").record(started.elapsed().as_secs_f64());
-        // Those that failed are still due: they have their next turn after a pause.
-        if let Some(failure) = failures.into_iter().next() {
-            return Err(failure);
-        }
-    }
+        })
+        .buffer_unordered(ACCOUNTS_AT_ONCE)
+        .filter_map(|outcome| std::future::ready(outcome.err()))
+        .collect()
+        .await;
+    metrics::histogram!("purser_sweep_seconds").record(started.elapsed().as_secs_f64());
+    failures.into_iter().next().map_or(Ok(()), Err)
 }
 
 /// One item after the other, no faster than `pace`.
-fn paced<T>(items: Vec<T>, pace: Duration) -> impl stream::Stream<Item = T> {
+fn paced<T>(items: Vec<T>, pace: Duration) -> impl Stream<Item = T> {
     stream::unfold((items.into_iter(), ticks(pace)), |(mut items, mut ticks)| async move {
         let item = items.next()?;
         ticks.tick().await;

@@ -35,6 +35,7 @@ pub struct Role {
     journal: Journal,
     trusted: TrustedPublishers,
     prefetch: u16,
+    command_prefetch: u16,
     /// What still needs the connection after the soft end.
     users: TaskTracker,
 }
@@ -42,13 +43,19 @@ pub struct Role {
 impl Role {
     /// A role on this connection, with at most `prefetch` messages of each of its queues in hand.
     pub fn new(name: RoleName, bus: Bus, journal: Journal, trusted: TrustedPublishers, prefetch: u16) -> Self {
-        Self { name, bus, journal, trusted, prefetch, users: TaskTracker::new() }
+        Self { name, bus, journal, trusted, prefetch, command_prefetch: prefetch, users: TaskTracker::new() }
     }
 
     /// The same role, which can save replies that hold a secret.
     #[must_use]
     pub fn with_sealer(self, sealer: Arc<dyn ReplySealer>) -> Self {
         Self { journal: self.journal.with_sealer(sealer), ..self }
+    }
+
+    /// The same role, which does fewer commands at once: each of them is a lot of work.
+    #[must_use]
+    pub fn with_command_prefetch(self, command_prefetch: u16) -> Self {
+        Self { command_prefetch, ..self }
     }
 
     /// The role's journal.
@@ -98,7 +105,7 @@ impl Role {
             })
         };
         let (name, prefetch) = (self.name, self.prefetch);
-        self.consume("commands", &format!("s3.{name}"), prefetch, Arc::clone(&requests), shutdown);
+        self.consume("commands", &format!("s3.{name}"), self.command_prefetch, Arc::clone(&requests), shutdown);
         self.consume("queries", &format!("s3.{name}.queries"), prefetch, requests, shutdown);
         self.consume("events", &format!("s3.{name}.events"), prefetch, events, shutdown);
         let users = self.users;

@@ -68,6 +68,12 @@ impl StorageHour {
         })
     }
 
+    /// The same for what several readings have a part in: one that comes late counts from the last one on.
+    pub(crate) fn advance_or_replace(&self, at: Timestamp, bytes: i64) -> Self {
+        let replaced = || Self { peak_bytes: self.peak_bytes.max(bytes), closing_bytes: bytes, ..self.clone() };
+        self.advance(at, bytes).unwrap_or_else(replaced)
+    }
+
     /// Bytes × seconds from the beginning of the hour to `until`, which lies behind `sampled_at`.
     pub(crate) fn byte_seconds_until(&self, until: Timestamp) -> Decimal {
         let rest = (until - self.sampled_at).max(TimeDelta::zero());

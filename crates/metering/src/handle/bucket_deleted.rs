@@ -10,7 +10,8 @@ use crate::{Metering, store};
 #[async_trait]
 impl Consume<BucketDeleted> for Metering {
     async fn consume(&self, step: &mut Step, _event: &Event, data: BucketDeleted) -> Result<(), Failure> {
-        store::samples::mark_due(step.connection(), &data.s3uid).await?;
+        let now = step.now();
+        store::samples::mark_due(step.connection(), &data.s3uid, now).await?;
         self.marked.notify_waiters();
         Ok(())
     }

@@ -28,7 +28,7 @@ impl Query<GetBuckets> for Metering {
             message: buckets.into_iter().map(bucket).collect(),
             bandwidth: mb(bandwidth),
             snapshot,
-            measured_at,
+            measured_at: measured_at.map(|moment| moment.trunc_subsecs(0)),
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::{Metering, log, sampling, store};
 
 /// More are the sweep's business.
 const ACCOUNTS_MAX: usize = 500;
-const ACCOUNTS_AT_ONCE: usize = 4;
+const ACCOUNTS_AT_ONCE: usize = 2;
 
 #[async_trait]
 impl DatabaseCommand<UpdateTrafficInfo> for Metering {

@@ -14,19 +14,15 @@ use crate::store::gaps::Gap;
 use crate::store::records::{AccountInHour, StorageRow, TrafficRow};
 
 /// How many accounts are published in one transaction.
-const ACCOUNTS_AT_ONCE: i64 = 200;
+const ACCOUNTS_AT_ONCE: usize = 200;
 
 /// Closes an hour. Whatever it was interrupted in is gone on with by the next round.
 pub(super) async fn close(log: &Log<'_>, hour: Timestamp, probes_logged: u64) -> Result<(), Failure> {
     let (metering, location) = (log.metering, log.location);
-    loop {
+    let accounts = store::records::unpublished(&metering.pool, location, hour, hour + HOUR).await?;
+    for accounts in accounts.chunks(ACCOUNTS_AT_ONCE) {
         let mut step = metering.journal.step().await?;
-        let accounts =
-            store::records::unpublished(step.connection(), location, hour, hour + HOUR, ACCOUNTS_AT_ONCE).await?;
-        if accounts.is_empty() {
-            break;
-        }
-        publish(&mut step, location, hour, &accounts).await?;
+        publish(&mut step, location, hour, accounts).await?;
         step.commit().await?;
     }
     let mut step = metering.journal.step().await?;

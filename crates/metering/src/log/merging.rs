@@ -14,12 +14,13 @@ use crate::store::gaps::Gap;
 use crate::store::traffic::RecordKey;
 
 /// Writes what the log shows of accounts in the hours of `period`, all of it. What has changed in hours that were published
-/// already is published as a correction.
+/// already is published as a correction. A record that was read later than `asked_at` stays as it is.
 pub(crate) async fn merge(
     step: &mut Step,
     location: &Location,
     readings: &[(S3Uid, &[UsageRecord])],
     period: (Timestamp, Timestamp),
+    asked_at: Timestamp,
 ) -> Result<(), Failure> {
     let s3uids: Vec<String> = readings.iter().map(|(s3uid, _)| s3uid.to_string()).collect();
     store::samples::lock_all(step.connection(), &s3uids).await?;
@@ -34,19 +35,22 @@ pub(crate) async fn merge(
     let mut shrunk = BTreeSet::new();
     for (key, counts) in read {
         let before = known.get(&key).copied();
-        let merged = traffic::merge(before.unwrap_or_default(), counts);
+        if before.is_some_and(|before| before.measured_at > asked_at) {
+            continue;
+        }
+        let (total, trimmed) = before.map_or_else(Default::default, |before| (before.counts, before.trimmed));
+        let merged = traffic::merge(traffic::Known { counts: total, trimmed }, counts);
         if merged.is_shrunk {
             shrunk.insert((key.hour, key.s3uid.clone()));
         }
-        let growth = merged.counts - before.unwrap_or_default().counts;
+        let growth = merged.counts - total;
         if before.is_none() || growth != Counts::default() {
             *days.entry((key.s3uid.clone(), key.hour.date_naive())).or_default() += growth;
             grown.push((key, merged.counts));
         }
     }
-    let now = step.now();
     if !grown.is_empty() {
-        store::traffic::write(step.connection(), &grown, now).await?;
+        store::traffic::write(step.connection(), &grown, asked_at).await?;
         store::traffic::add_to_days(step.connection(), &days).await?;
     }
     for (hour, s3uid) in shrunk {

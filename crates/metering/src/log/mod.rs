@@ -14,7 +14,7 @@ use chrono::TimeDelta;
 use history::Failure;
 use merging::merge;
 use model::{Location, S3Uid, Timestamp};
-use object_store::ObjectStore;
+use object_store::{Administrator, ObjectStore};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -34,8 +34,8 @@ const HOUR: TimeDelta = TimeDelta::hours(1);
 /// What the reader of a location knows without asking; another process begins with nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// The administrator's id on RGW, under which probes are logged.
-    administrator: Option<String>,
+    /// Who makes the probes on RGW.
+    administrator: Option<Administrator>,
     /// What was written of each account in the hours that are open.
     digests: HashMap<Timestamp, HashMap<String, u64>>,
 }
@@ -78,10 +78,10 @@ pub(crate) async fn round(
     let log = Log { metering, location, store: found.store.as_ref() };
     let started = Instant::now();
     let Some(watermark) = store::log_hours::watermark(&metering.pool, location).await? else { return Ok(()) };
-    trimming::resume(&log).await?;
     log.probe(memory).await?;
     log.read_open_hours(memory, watermark, soft).await?;
     log.read_an_old_hour(memory).await?;
+    trimming::resume(&log).await?;
     if let Some(days) = metering.settings.usage_trim_after_days {
         trimming::trim(&log, TimeDelta::days(i64::from(days))).await?;
     }
@@ -92,11 +92,12 @@ pub(crate) async fn round(
 /// Reads one account's open hours now.
 pub(crate) async fn read_account(metering: &Metering, s3uid: &S3Uid, location: &Location) -> Result<(), Failure> {
     let store = &metering.locations.get(location).map_err(|error| unavailable(&error))?.store;
-    let to = hour_of(metering.clock.now()) + HOUR;
+    let asked_at = metering.clock.now();
+    let to = hour_of(asked_at) + HOUR;
     let from = store::log_hours::watermark(&metering.pool, location).await?.unwrap_or(to - HOUR);
     let records = store.usage(s3uid, from, to).await.map_err(|error| unavailable(&error))?;
     let mut step = metering.journal.step().await?;
-    merge(&mut step, location, &[(s3uid.clone(), records.as_slice())], (from, to)).await?;
+    merge(&mut step, location, &[(s3uid.clone(), records.as_slice())], (from, to), asked_at).await?;
     step.commit().await
 }
 
@@ -108,8 +109,11 @@ impl Log<'_> {
     /// Makes a request that the log must show: where it doesn't, RGW has lost a part of it.
     async fn probe(&self, memory: &mut Memory) -> Result<(), Failure> {
         if memory.administrator.is_none() {
-            let administrator = self.store.administrator().await.map_err(|error| unavailable(&error))?;
-            memory.administrator = Some(administrator.uid);
+            memory.administrator = Some(self.store.administrator().await.map_err(|error| unavailable(&error))?);
+        }
+        if memory.administrator.as_ref().is_some_and(|administrator| administrator.is_system) {
+            // RGW would not log it.
+            return Ok(());
         }
         let now = self.now();
         if now - hour_of(now) < TURN || hour_of(now + TURN) != hour_of(now) {
@@ -128,7 +132,8 @@ impl Log<'_> {
     ) -> Result<(), Failure> {
         let running = hour_of(self.now());
         memory.digests.retain(|hour, _| *hour >= watermark);
-        reading::read(self, memory, running).await?;
+        // A running hour that can't be read keeps nobody from closing those before it.
+        let running_read = reading::read(self, memory, running).await;
         let mut hour = watermark;
         for _ in 0..HOURS_AT_ONCE {
             if hour >= running || soft.is_cancelled() {
@@ -143,6 +148,7 @@ impl Log<'_> {
         }
         let lag = (running - watermark).max(TimeDelta::zero()).as_seconds_f64();
         metrics::gauge!("purser_usage_log_open_seconds", "location" => self.location.to_string()).set(lag);
+        running_read?;
         store::log_hours::set_read(&self.metering.pool, self.location, self.now()).await
     }
 

@@ -29,12 +29,12 @@ pub(super) async fn read(log: &Log<'_>, memory: &mut Memory, hour: Timestamp) ->
     let (pool, location) = (&log.metering.pool, log.location);
     let read_at = log.now();
     let everyone = log.store.usage_of_all(hour).await.map_err(|error| unavailable(&error))?;
-    let probes_logged = probes_in(&everyone, memory.administrator.as_deref());
+    let probes_logged = probes_in(&everyone, memory.administrator.as_ref().map(|own| own.uid.as_str()));
     let accounts = accounts_among(log, everyone).await?;
     let digest = digest(&accounts);
     let before = store::log_hours::state(pool, location, hour).await?;
     if before.as_ref().is_none_or(|before| before.digest != digest) {
-        write_changed(log, memory, hour, accounts).await?;
+        write_changed(log, memory, hour, accounts, read_at).await?;
     }
     let was_final = before.as_ref().is_some_and(|before| before.is_final);
     let state = finality::after_reading(before.as_ref(), hour, digest, read_at, log.metering.settings.usage_flush);
@@ -74,6 +74,7 @@ async fn write_changed(
     memory: &mut Memory,
     hour: Timestamp,
     accounts: BTreeMap<S3Uid, Vec<UsageRecord>>,
+    asked_at: Timestamp,
 ) -> Result<(), Failure> {
     let written = memory.digests.entry(hour).or_default();
     let mut changed: Vec<(S3Uid, Vec<UsageRecord>, u64)> = Vec::new();
@@ -93,7 +94,7 @@ async fn write_changed(
     for chunk in changed.chunks(ACCOUNTS_AT_ONCE) {
         let readings: Vec<_> = chunk.iter().map(|(s3uid, records, _)| (s3uid.clone(), records.as_slice())).collect();
         let mut step = log.metering.journal.step().await?;
-        merge(&mut step, log.location, &readings, (hour, hour + HOUR)).await?;
+        merge(&mut step, log.location, &readings, (hour, hour + HOUR), asked_at).await?;
         step.commit().await?;
         written.extend(chunk.iter().map(|(s3uid, _, digest)| (s3uid.to_string(), *digest)));
     }

@@ -18,7 +18,7 @@ const ACCOUNTS_AT_ONCE: i64 = 20;
 /// Finishes what was interrupted.
 pub(super) async fn resume(log: &Log<'_>) -> Result<(), Failure> {
     for trim in store::trims::open(&log.metering.pool, log.location).await? {
-        perform(log, &trim).await?;
+        perform_or_leave(log, &trim).await;
     }
     Ok(())
 }
@@ -31,17 +31,25 @@ pub(super) async fn trim(log: &Log<'_>, age: TimeDelta) -> Result<(), Failure> {
         read_once_more(log, &s3uid, from_hour, to_hour).await?;
         let trim = Trim { s3uid, from_hour, to_hour };
         store::trims::begin(&log.metering.pool, &trim, log.now()).await?;
-        perform(log, &trim).await?;
+        perform_or_leave(log, &trim).await;
     }
     Ok(())
 }
 
 /// What came late is a correction, not lost.
 async fn read_once_more(log: &Log<'_>, s3uid: &S3Uid, from: Timestamp, to: Timestamp) -> Result<(), Failure> {
+    let asked_at = log.now();
     let records = log.store.usage(s3uid, from, to).await.map_err(|error| unavailable(&error))?;
     let mut step = log.metering.journal.step().await?;
-    merge(&mut step, log.location, &[(s3uid.clone(), records.as_slice())], (from, to)).await?;
+    merge(&mut step, log.location, &[(s3uid.clone(), records.as_slice())], (from, to), asked_at).await?;
     step.commit().await
+}
+
+/// One that fails is left to the next round; reading goes on.
+async fn perform_or_leave(log: &Log<'_>, trim: &Trim) {
+    if let Err(error) = perform(log, trim).await {
+        tracing::warn!(s3uid = %trim.s3uid, %error, "usage records could not be deleted from RGW; it is tried again");
+    }
 }
 
 async fn perform(log: &Log<'_>, trim: &Trim) -> Result<(), Failure> {

@@ -28,8 +28,24 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
     Failure::Unavailable(format!("shared.accounts: {error}"))
 }
 
-/// The accounts of a location whose turn has come: announced changes first, then those that were read before `unread_since`,
-/// the longest ago first. An account that is being deleted is read until it is empty.
+/// The accounts of a location of which a change is known that hasn't been read.
+pub(crate) async fn marked(pool: &PgPool, location: &Location, limit: i64) -> Result<Vec<S3Uid>, Failure> {
+    sqlx::query_scalar!(
+        r#"SELECT a.s3uid AS "s3uid!" FROM shared.accounts a JOIN metering.measured_accounts m USING (s3uid)
+           WHERE a.location = $1 AND a.state IN ('active', 'deleting') AND m.stale_since IS NOT NULL
+           ORDER BY m.stale_since LIMIT $2"#,
+        location.as_str(),
+        limit
+    )
+    .fetch_all(pool)
+    .await?
+    .into_iter()
+    .map(|s3uid| s3uid.parse().map_err(|error| broken(&error)))
+    .collect()
+}
+
+/// The accounts of a location that were read before `unread_since`, the longest ago first. An account that is being
+/// deleted is read until it is empty.
 pub(crate) async fn due(
     pool: &PgPool,
     location: &Location,
@@ -39,8 +55,8 @@ pub(crate) async fn due(
     sqlx::query_scalar!(
         r#"SELECT a.s3uid AS "s3uid!" FROM shared.accounts a LEFT JOIN metering.measured_accounts m USING (s3uid)
            WHERE a.location = $1 AND a.state IN ('active', 'deleting')
-               AND (m.measured_at IS NULL OR m.measured_at < $2 OR m.is_stale)
-           ORDER BY m.is_stale DESC NULLS FIRST, m.measured_at LIMIT $3"#,
+               AND (m.measured_at IS NULL OR m.measured_at < $2)
+           ORDER BY m.measured_at NULLS FIRST LIMIT $3"#,
         location.as_str(),
         unread_since,
         limit

@@ -4,17 +4,16 @@ use std::collections::HashMap;
 
 use history::Failure;
 use model::{Location, Timestamp};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use crate::domain::storage::StorageHour;
 
 /// The accounts of a location of which something happened in an hour that isn't published yet.
 pub(crate) async fn unpublished(
-    connection: &mut PgConnection,
+    pool: &PgPool,
     location: &Location,
     hour: Timestamp,
     end: Timestamp,
-    limit: i64,
 ) -> Result<Vec<String>, Failure> {
     Ok(sqlx::query_scalar!(
         r#"SELECT s3uid AS "s3uid!"
@@ -23,13 +22,12 @@ pub(crate) async fn unpublished(
            JOIN shared.accounts a USING (s3uid)
            WHERE a.location = $1 AND a.created_at < $3
                AND NOT EXISTS (SELECT FROM metering.recorded_hours r WHERE r.s3uid = used.s3uid AND r.hour = $2)
-           ORDER BY 1 LIMIT $4"#,
+           ORDER BY 1"#,
         location.as_str(),
         hour,
-        end,
-        limit
+        end
     )
-    .fetch_all(connection)
+    .fetch_all(pool)
     .await?)
 }
 

@@ -43,7 +43,9 @@ pub(crate) async fn mark_measured(
     measured_at: Timestamp,
 ) -> Result<(), Failure> {
     sqlx::query!(
-        "UPDATE metering.measured_accounts SET measured_at = $2, is_stale = false WHERE s3uid = $1",
+        "UPDATE metering.measured_accounts SET measured_at = $2,
+             stale_since = CASE WHEN stale_since > $2 THEN stale_since END
+         WHERE s3uid = $1",
         s3uid.as_str(),
         measured_at
     )
@@ -53,18 +55,22 @@ pub(crate) async fn mark_measured(
 }
 
 /// Notes that something of these accounts has changed and could not be read.
-pub(crate) async fn mark_stale(executor: impl PgExecutor<'_>, s3uids: &[String]) -> Result<(), Failure> {
-    sqlx::query!("UPDATE metering.measured_accounts SET is_stale = true WHERE s3uid = ANY ($1)", s3uids)
+pub(crate) async fn mark_stale(
+    executor: impl PgExecutor<'_>,
+    s3uids: &[String],
+    now: Timestamp,
+) -> Result<(), Failure> {
+    sqlx::query!("UPDATE metering.measured_accounts SET stale_since = $2 WHERE s3uid = ANY ($1)", s3uids, now)
         .execute(executor)
         .await?;
     Ok(())
 }
 
 /// Has an account read at the sweep's next turn.
-pub(crate) async fn mark_due(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<(), Failure> {
+pub(crate) async fn mark_due(connection: &mut PgConnection, s3uid: &S3Uid, now: Timestamp) -> Result<(), Failure> {
     let s3uids = [s3uid.to_string()];
     lock_all(&mut *connection, &s3uids).await?;
-    mark_stale(connection, &s3uids).await
+    mark_stale(connection, &s3uids, now).await
 }
 
 /// A bucket as it was last read.

@@ -7,7 +7,7 @@ use history::Failure;
 use model::{S3Uid, Timestamp};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
-use crate::domain::traffic::{Counts, Known};
+use crate::domain::traffic::Counts;
 
 /// Which record of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,16 +18,26 @@ pub(crate) struct RecordKey {
     pub(crate) category: String,
 }
 
+/// What is known of a record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KnownRecord {
+    pub(crate) counts: Counts,
+    /// What the log held of it when it was trimmed.
+    pub(crate) trimmed: Counts,
+    pub(crate) measured_at: Timestamp,
+}
+
 /// What is known of these accounts' records in some hours.
 pub(crate) async fn known(
     connection: &mut PgConnection,
     s3uids: &[String],
     from: Timestamp,
     to: Timestamp,
-) -> Result<HashMap<RecordKey, Known>, Failure> {
+) -> Result<HashMap<RecordKey, KnownRecord>, Failure> {
     let rows = sqlx::query!(
         "SELECT s3uid, hour, bucket_name, category, bytes_in, bytes_out, operations, successful_operations,
-                trimmed_bytes_in, trimmed_bytes_out, trimmed_operations, trimmed_successful_operations
+                trimmed_bytes_in, trimmed_bytes_out, trimmed_operations, trimmed_successful_operations,
+                measured_at
          FROM metering.usage_records WHERE s3uid = ANY ($1) AND hour >= $2 AND hour < $3",
         s3uids,
         from,
@@ -50,7 +60,7 @@ pub(crate) async fn known(
             successful_operations: row.trimmed_successful_operations,
         };
         let key = RecordKey { s3uid: row.s3uid, hour: row.hour, bucket_name: row.bucket_name, category: row.category };
-        known.insert(key, Known { counts, trimmed });
+        known.insert(key, KnownRecord { counts, trimmed, measured_at: row.measured_at });
     }
     Ok(known)
 }

@@ -39,6 +39,7 @@ pub(crate) async fn due(
     let rows = sqlx::query!(
         r#"SELECT u.s3uid, min(u.hour) AS "from_hour!" FROM metering.usage_records u JOIN shared.accounts a USING (s3uid)
            WHERE a.location = $1 AND u.hour < $2 AND u.trimmed_operations < u.operations
+               AND NOT EXISTS (SELECT FROM metering.trims t WHERE t.s3uid = u.s3uid)
                AND $2 <= (SELECT final_until FROM metering.log_watermarks WHERE location = $1)
            GROUP BY u.s3uid ORDER BY 2 LIMIT $3"#,
         location.as_str(),

@@ -41,7 +41,6 @@ pub(crate) async fn page(
     offset: i64,
     limit: i64,
 ) -> Result<Vec<Row>, Failure> {
-    let start_of = |day: NaiveDate| day.and_time(chrono::NaiveTime::MIN).and_utc();
     // To the end of the last day.
     let to = wanted.period_to.and_then(|day| day.succ_opt()).map(start_of);
     Ok(sqlx::query_as!(
@@ -111,6 +110,10 @@ pub(crate) async fn page(
     )
     .fetch_all(pool)
     .await?)
+}
+
+fn start_of(day: NaiveDate) -> Timestamp {
+    day.and_time(chrono::NaiveTime::MIN).and_utc()
 }
 
 fn sort_key(wanted: &GetUsers) -> Option<&'static str> {

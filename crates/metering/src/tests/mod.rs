@@ -66,8 +66,8 @@ impl Fixture {
         let served = LocationStore { store: Arc::clone(&store) as Arc<dyn ObjectStore>, endpoint: "s3".to_owned() };
         let journal = Journal::new(pool.clone(), RoleName::Metering, Arc::new(clock.clone()), TimeDelta::seconds(30));
         let settings = Settings {
-            sweep_interval: Duration::from_secs(900),
-            traffic_interval: Duration::from_secs(60),
+            sweep_interval: Duration::from_mins(15),
+            traffic_interval: Duration::from_mins(1),
             usage_flush: TimeDelta::minutes(2),
             usage_trim_after_days: None,
             change_delay: Duration::ZERO,

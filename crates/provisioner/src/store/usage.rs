@@ -48,11 +48,12 @@ pub(crate) async fn totals(pool: &PgPool, s3uid: &S3Uid, month_start: Timestamp)
                  AS start_hour
            ), traffic AS (
              -- The hours of the first day, and the days after it.
-             SELECT bytes_in, bytes_out FROM shared.traffic_by_hour, period
-             WHERE s3uid = $1 AND hour >= start_hour AND hour < date_trunc('day', start_hour, 'UTC') + interval '1 day'
+             SELECT bytes_in, bytes_out FROM shared.traffic_by_hour
+             WHERE s3uid = $1 AND hour >= (SELECT start_hour FROM period)
+                 AND hour < (SELECT date_trunc('day', start_hour, 'UTC') + interval '1 day' FROM period)
              UNION ALL
-             SELECT bytes_in, bytes_out FROM shared.traffic_by_day, period
-             WHERE s3uid = $1 AND day > (start_hour AT TIME ZONE 'UTC')::date
+             SELECT bytes_in, bytes_out FROM shared.traffic_by_day
+             WHERE s3uid = $1 AND day > (SELECT (start_hour AT TIME ZONE 'UTC')::date FROM period)
            )
            SELECT coalesce(sum(bytes_in), 0)::bigint AS "traffic_in_bytes!",
                   coalesce(sum(bytes_out), 0)::bigint AS "traffic_out_bytes!",
