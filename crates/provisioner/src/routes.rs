@@ -1,8 +1,8 @@
 //! THE table: which message goes to which handler. Read it first.
 
 use messages::{
-    CreateBucket, DeleteBucket, DeleteFile, GetBucketsRmq, GetFiles, ProvisionAccount, PurgeAccount, ReleaseAccount,
-    ShowKey, StorageNewPassword,
+    BucketDiscovered, BucketVanished, CreateBucket, DeleteBucket, DeleteFile, GetBucketsRmq, GetFiles,
+    ProvisionAccount, PurgeAccount, ReleaseAccount, SetAccountQuota, ShowKey, StorageNewPassword,
 };
 use runtime::Routes;
 
@@ -16,9 +16,12 @@ pub(crate) fn routes() -> Routes<Provisioner> {
         .outside_command::<StorageNewPassword>()
         .outside_command::<ProvisionAccount>()
         .outside_command::<ReleaseAccount>()
+        .outside_command::<SetAccountQuota>()
         .database_command::<PurgeAccount>()
         .query::<GetBucketsRmq>()
         .query::<GetFiles>()
         .query::<ShowKey>()
         .query_as::<GetBucketsRmq>("get_user_info")
+        .event::<BucketDiscovered>()
+        .event::<BucketVanished>()
 }

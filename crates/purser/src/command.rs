@@ -4,15 +4,18 @@ mod api_key;
 mod bearer;
 mod config;
 mod customer;
+mod doctor;
 mod duration;
 mod migrate;
 mod plan;
+mod reconcile;
 mod serve;
 mod token;
 mod usage;
 mod worker;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -66,16 +69,32 @@ enum Command {
     Customer(customer::CustomerCommand),
     /// What an account used
     Usage(usage::UsageCommand),
+    /// Compare database and RGW, and put right what is asked for
+    ///
+    /// Exit code 0: they agree. 1: something doesn't. 2: something couldn't be compared.
+    Reconcile(reconcile::Reconcile),
+    /// Check what Purser needs around it, and say what to do where something is missing
+    ///
+    /// Exit code 0: everything works. 1: something doesn't. 2: it couldn't be checked.
+    Doctor(doctor::Doctor),
     /// The configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
 }
 
 impl Cli {
-    /// Does what was asked for. Roles return when they were told to end.
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let config = Config::load(Some(&self.config))?;
+    /// How this command ends when it fails: where 1 tells of what was found, a failure is something else.
+    pub(crate) fn failure_code(&self) -> ExitCode {
         match self.command {
+            Command::Reconcile(_) | Command::Doctor(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+
+    /// Does what was asked for. Roles return when they were told to end.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let config = Config::load(Some(&self.config))?;
+        let done = match self.command {
             Command::Gateway => serve::run(config, &[RoleName::Gateway]).await,
             Command::Provisioner => serve::run(config, &[RoleName::Provisioner]).await,
             Command::Metering => serve::run(config, &[RoleName::Metering]).await,
@@ -87,8 +106,11 @@ impl Cli {
             Command::Plan(command) => command.run(&config).await,
             Command::Customer(command) => command.run(&config).await,
             Command::Usage(command) => command.run(&config).await,
+            Command::Reconcile(command) => return command.run(&config).await,
+            Command::Doctor(command) => return command.run(&config).await,
             Command::Config(command) => command.run(&config, &self.config),
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use messages::Refusal;
 use model::{CustomerId, Location, S3Uid};
+use object_store::{NewUser, S3Keys};
 use serde::{Deserialize, Serialize};
 
 use super::sealing::Sealed;
@@ -15,6 +16,21 @@ pub(crate) struct Account {
     pub(crate) quota_bytes: i64,
     pub(crate) access_key: String,
     pub(crate) sealed_secret_key: Sealed,
+}
+
+/// RGW's own default.
+const BUCKETS_MAX: u32 = 1_000;
+
+impl Account {
+    /// The user to make for it, with its own keys.
+    pub(crate) fn new_user(&self, keys: &S3Keys) -> NewUser {
+        NewUser {
+            uid: self.s3uid.clone(),
+            display_name: format!("customer {}", self.customer_id),
+            keys: keys.clone(),
+            max_buckets: BUCKETS_MAX,
+        }
+    }
 }
 
 /// The one account that a caller means: the named one, or their only one.

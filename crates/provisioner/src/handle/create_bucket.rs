@@ -22,7 +22,8 @@ pub(crate) struct Plan {
 #[async_trait]
 impl OutsideCommand<CreateBucket> for Provisioner {
     type Plan = Plan;
-    type Performed = ();
+    /// The topic to which the store sends the bucket's changes.
+    type Performed = Option<String>;
 
     async fn plan(
         &self,
@@ -34,15 +35,23 @@ impl OutsideCommand<CreateBucket> for Provisioner {
         Ok((Subject::Account(account.s3uid.clone()), Plan { account, bucket_name: parameters.bucket_name.clone() }))
     }
 
-    async fn perform(&self, plan: &Plan, lease: &Lease) -> Result<(), Failure> {
-        let location = self.location(&plan.account)?;
+    async fn perform(&self, plan: &Plan, lease: &Lease) -> Result<Option<String>, Failure> {
+        let store = &self.location(&plan.account)?.store;
         let keys = self.keys(&plan.account)?;
         lease.check()?;
-        location.store.create_bucket(&keys, &plan.bucket_name).await.map_err(|error| store_failure(FAILED, error))
+        store.create_bucket(&keys, &plan.bucket_name).await.map_err(|error| store_failure(FAILED, error))?;
+        lease.check()?;
+        Ok(self.watch_new(&plan.account, &keys, &plan.bucket_name).await)
     }
 
-    async fn conclude(&self, step: &mut Step, request: &Request, plan: &Plan, (): &()) -> Result<Reply, Failure> {
-        write_bucket(step, request, &plan.account, &plan.bucket_name).await?;
+    async fn conclude(
+        &self,
+        step: &mut Step,
+        request: &Request,
+        plan: &Plan,
+        topic: &Option<String>,
+    ) -> Result<Reply, Failure> {
+        write_bucket(step, request, &plan.account, &plan.bucket_name, topic.as_deref()).await?;
         Ok(Reply::success(&request.action, &BucketStatusReply::success(plan.bucket_name.clone())))
     }
 }

@@ -54,7 +54,8 @@ impl OutsideCommand<DeleteBucket> for Provisioner {
 
     async fn conclude(&self, step: &mut Step, request: &Request, plan: &Plan, (): &()) -> Result<Reply, Failure> {
         let (account, bucket_name, now) = (&plan.account, &plan.bucket_name, step.now());
-        store::buckets::mark_deleted(step.connection(), &account.location, bucket_name, &account.s3uid, now).await?;
+        let (location, name) = (&account.location, bucket_name.as_str());
+        store::buckets::mark_deleted(step.connection(), location, name, &account.s3uid, now).await?;
         step.record(Record {
             event: BucketDeleted::EVENT,
             subject: Subject::Account(account.s3uid.clone()),

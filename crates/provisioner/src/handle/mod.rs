@@ -1,5 +1,7 @@
 //! One file per message: load, plan, perform, conclude.
 
+mod bucket_discovered;
+mod bucket_vanished;
 mod create_bucket;
 mod delete_bucket;
 mod delete_file;
@@ -8,6 +10,7 @@ mod get_files;
 mod provision_account;
 mod purge_account;
 mod release_account;
+mod set_account_quota;
 mod show_key;
 mod storage_newpassword;
 
@@ -52,15 +55,16 @@ fn scope(request: &Request, s3uid: Option<&str>, id: Option<CustomerId>) -> Resu
     }
 }
 
-/// Writes down a bucket that RGW has made: its row, its history entry, its event.
+/// Writes down a bucket that RGW has made: its row with the topic of its notification, its history entry, its event.
 async fn write_bucket(
     step: &mut Step,
     request: &Request,
     account: &Account,
     bucket_name: &BucketName,
+    topic: Option<&str>,
 ) -> Result<(), Failure> {
-    let now = step.now();
-    store::buckets::insert(step.connection(), &account.location, bucket_name, &account.s3uid, now).await?;
+    let (now, location, name) = (step.now(), &account.location, bucket_name.as_str());
+    store::buckets::insert(step.connection(), location, name, &account.s3uid, topic, now).await?;
     step.record(Record {
         event: BucketCreated::EVENT,
         subject: Subject::Account(account.s3uid.clone()),

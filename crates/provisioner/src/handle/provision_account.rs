@@ -7,7 +7,7 @@ use messages::{
     Subject,
 };
 use model::{BucketName, ByteCount, OrderId};
-use object_store::{NewUser, S3Keys, StoreError};
+use object_store::{S3Keys, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::write_bucket;
@@ -15,9 +15,6 @@ use crate::Provisioner;
 use crate::domain::account::Account;
 use crate::domain::answers::store_failure;
 use crate::store;
-
-/// RGW's own default.
-const BUCKETS_MAX: u32 = 1_000;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -28,8 +25,10 @@ pub(crate) struct Plan {
 
 /// What RGW made of it.
 pub(crate) enum Performed {
-    /// The account is usable; the first bucket may be missing, with the reason.
-    Made { bucket_error: Option<String> },
+    /// The account is usable, with the topic to which the store sends its first bucket's changes.
+    Made { topic: Option<String> },
+    /// The account is usable, but for its first bucket.
+    MadeWithoutBucket { reason: String },
     /// RGW refused the user; nothing exists.
     Impossible { reason: String },
 }
@@ -66,12 +65,7 @@ impl OutsideCommand<ProvisionAccount> for Provisioner {
         let account = &plan.account;
         let store = &self.location(account)?.store;
         let keys = self.keys(account)?;
-        let user = NewUser {
-            uid: account.s3uid.clone(),
-            display_name: format!("customer {}", account.customer_id),
-            keys: keys.clone(),
-            max_buckets: BUCKETS_MAX,
-        };
+        let user = account.new_user(&keys);
         lease.check()?;
         match store.create_user(&user).await.map_err(|error| store_failure("S3 account could not be created", error)) {
             Ok(()) => {}
@@ -85,12 +79,14 @@ impl OutsideCommand<ProvisionAccount> for Provisioner {
             .map_err(|error| Failure::Unavailable(format!("set quota: {error}")))?;
         lease.check()?;
         match store.create_bucket(&keys, &plan.bucket_name).await {
-            Ok(()) => Ok(Performed::Made { bucket_error: None }),
+            Ok(()) => {}
             Err(StoreError::Refused { message, .. } | StoreError::Conflict(message)) => {
-                Ok(Performed::Made { bucket_error: Some(message) })
+                return Ok(Performed::MadeWithoutBucket { reason: message });
             }
-            Err(error) => Err(store_failure("create bucket", error)),
+            Err(error) => return Err(store_failure("create bucket", error)),
         }
+        lease.check()?;
+        Ok(Performed::Made { topic: self.watch_new(account, &keys, &plan.bucket_name).await })
     }
 
     async fn conclude(
@@ -102,7 +98,11 @@ impl OutsideCommand<ProvisionAccount> for Provisioner {
     ) -> Result<Reply, Failure> {
         match performed {
             Performed::Impossible { reason } => record_failure(step, request, plan, reason).await?,
-            Performed::Made { bucket_error } => record_success(step, request, plan, bucket_error.as_deref()).await?,
+            Performed::MadeWithoutBucket { reason } => record_success(step, request, plan, Some(reason)).await?,
+            Performed::Made { topic } => {
+                record_success(step, request, plan, None).await?;
+                write_bucket(step, request, &plan.account, &plan.bucket_name, topic.as_deref()).await?;
+            }
         }
         Ok(Reply::success(&request.action, &AccountReply { s3uid: plan.account.s3uid.clone() }))
     }
@@ -114,12 +114,11 @@ async fn record_success(
     plan: &Plan,
     bucket_error: Option<&str>,
 ) -> Result<(), Failure> {
-    let (now, account, bucket_name) = (step.now(), &plan.account, &plan.bucket_name);
-    let subject = Subject::Account(account.s3uid.clone());
+    let (now, account) = (step.now(), &plan.account);
     store::accounts::insert(step.connection(), plan.order_id, account, now).await?;
     step.record(Record {
         event: AccountProvisioned::EVENT,
-        subject: subject.clone(),
+        subject: Subject::Account(account.s3uid.clone()),
         customer_id: Some(account.customer_id),
         actor: &request.principal.actor(),
         description: format!("S3 account created in {}", account.location),
@@ -128,16 +127,12 @@ async fn record_success(
             s3uid: account.s3uid.clone(),
             customer_id: account.customer_id,
             location: account.location.clone(),
-            bucket_name: bucket_name.clone(),
+            bucket_name: plan.bucket_name.clone(),
             bucket_error: bucket_error.map(str::to_owned),
         },
         traceparent: request.traceparent.as_deref(),
     })
-    .await?;
-    if bucket_error.is_none() {
-        write_bucket(step, request, account, bucket_name).await?;
-    }
-    Ok(())
+    .await
 }
 
 async fn record_failure(step: &mut Step, request: &Request, plan: &Plan, reason: &str) -> Result<(), Failure> {

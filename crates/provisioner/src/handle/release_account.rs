@@ -44,6 +44,11 @@ impl OutsideCommand<ReleaseAccount> for Provisioner {
         let failed = |error| Failure::Unavailable(format!("release account: {error}"));
         let store = &self.location(account)?.store;
         let keys = self.keys(account)?;
+        lease.check()?;
+        if store.user(&account.s3uid).await.map_err(failed)?.is_none() {
+            // An earlier attempt came as far as this; without its user, the keys open nothing any more.
+            return Ok(());
+        }
         for bucket in buckets {
             lease.check()?;
             store.delete_bucket(&keys, bucket).await.map_err(failed)?;

@@ -2,19 +2,20 @@
 
 use history::Failure;
 use messages::Scope;
-use model::{CustomerId, OrderId, S3Uid, Timestamp};
+use model::{ByteCount, CustomerId, OrderId, S3Uid, Timestamp};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use crate::domain::account::Account;
 use crate::domain::sealing::Sealed;
 
-struct Row {
-    s3uid: String,
-    customer_id: i64,
-    location: String,
-    quota_bytes: i64,
-    access_key: String,
-    sealed_secret_key: Vec<u8>,
+/// An account's columns.
+pub(super) struct Row {
+    pub(super) s3uid: String,
+    pub(super) customer_id: i64,
+    pub(super) location: String,
+    pub(super) quota_bytes: i64,
+    pub(super) access_key: String,
+    pub(super) sealed_secret_key: Vec<u8>,
 }
 
 impl TryFrom<Row> for Account {
@@ -98,6 +99,41 @@ pub(crate) async fn lock_by_name(
     .await?
     .map(Account::try_from)
     .transpose()
+}
+
+/// The active account of this name, whoever's it is and whether its service runs, so that its deletion can't begin until
+/// the step ends.
+pub(crate) async fn share_active(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<Option<Account>, Failure> {
+    sqlx::query_as!(
+        Row,
+        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts
+         WHERE state = 'active' AND s3uid = $1 FOR SHARE",
+        s3uid.as_str()
+    )
+    .fetch_optional(connection)
+    .await?
+    .map(Account::try_from)
+    .transpose()
+}
+
+/// Whose account it is, or was.
+pub(crate) async fn customer(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<Option<CustomerId>, Failure> {
+    let id = sqlx::query_scalar!("SELECT customer_id FROM provisioner.accounts WHERE s3uid = $1", s3uid.as_str())
+        .fetch_optional(connection)
+        .await?;
+    Ok(id.map(CustomerId))
+}
+
+/// Writes an active account's new quota. False: its deletion has begun meanwhile.
+pub(crate) async fn set_quota(connection: &mut PgConnection, s3uid: &S3Uid, quota: ByteCount) -> Result<bool, Failure> {
+    let done = sqlx::query!(
+        "UPDATE provisioner.accounts SET quota_bytes = $2 WHERE s3uid = $1 AND state = 'active'",
+        s3uid.as_str(),
+        quota.to_i64()
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Writes an active account's new secret key. False: its deletion has begun meanwhile.

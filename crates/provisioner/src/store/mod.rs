@@ -2,5 +2,8 @@
 
 pub(crate) mod accounts;
 pub(crate) mod buckets;
+pub(crate) mod drifts;
 pub(crate) mod purges;
+pub(crate) mod reconcile;
 pub(crate) mod usage;
+pub(crate) mod watching;

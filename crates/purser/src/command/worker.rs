@@ -1,5 +1,6 @@
 //! Wiring of the three workers: configuration to connection, journal, stores; then the role starts.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +10,10 @@ use bus::{Bus, BusConfig, Topology};
 use chrono::TimeDelta;
 use history::Journal;
 use messages::RoleName;
-use model::Clock;
+use model::{Clock, Location};
 use object_store::ceph::{CephConfig, CephStore};
-use object_store::{LocationStore, Locations};
-use runtime::config::{AmqpConfig, Config};
+use object_store::{LocationStore, Locations, Topic};
+use runtime::config::{AmqpConfig, Config, NotificationConfig, ProvisionerConfig};
 use runtime::health::Health;
 use runtime::{Role, Shutdown, TrustedPublishers};
 use secrecy::{ExposeSecret, SecretString};
@@ -28,6 +29,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// After it a call to RGW is given up and the attempt fails. With a shorter lease another attempt may do the same work
 /// meanwhile, which is harmless.
 const STORE_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Where RGW publishes what changed; metering reads it.
+const NOTIFICATION_EXCHANGE: &str = "s3.rgw";
 /// The lease of roles that do nothing outside the database.
 const LEASE_DEFAULT: TimeDelta = TimeDelta::seconds(30);
 
@@ -46,13 +49,12 @@ pub(super) async fn start(
         RoleName::Provisioner => {
             let own = config.provisioner.clone().context("[provisioner] is required")?;
             let lease = TimeDelta::seconds(i64::try_from(own.lease_seconds)?);
-            let key = std::fs::read_to_string(&own.sealing_key_file)
-                .with_context(|| format!("provisioner.sealing_key_file {}", own.sealing_key_file.display()))?;
-            let key = provisioner::SealingKey::from_base64(&key).context("provisioner.sealing_key_file")?;
-            let stores = stores(config)?;
-            observe(&stores, health);
+            let settings = provisioner_settings(config, &own)?;
+            observe(&settings.locations, health);
+            let seconds = own.reconcile_interval_seconds;
+            let reconcile_interval = (seconds > 0).then(|| Duration::from_secs(seconds));
             let role = connect(own.amqp_url, own.database_url, lease, own.prefetch).await?;
-            provisioner::start(role, stores, key, shutdown);
+            provisioner::start(role, settings, reconcile_interval, shutdown);
         }
         RoleName::Metering => {
             let own = config.metering.clone().context("[metering] is required")?;
@@ -100,6 +102,18 @@ async fn connect(
     lease: TimeDelta,
     prefetch: u16,
 ) -> anyhow::Result<Role> {
+    let pool = pool(role, &database_url, config)?;
+    let mut bus_config = BusConfig::new(amqp_url, format!("purser-{role}"));
+    bus_config.clock = Arc::clone(&clock);
+    let bus = Bus::connect(bus_config).await.with_context(|| format!("{role}.amqp_url"))?;
+    Topology::of_role(role).check(&bus).await.context("the broker lacks what this role needs; run `purser migrate`")?;
+    register_checks(role, health, &pool, &bus);
+    let journal = Journal::new(pool, role, clock, lease);
+    Ok(Role::new(role, bus, journal, trusted(&config.amqp), prefetch))
+}
+
+/// Connections with a role's own rights, made when they are needed.
+pub(super) fn pool(role: RoleName, database_url: &SecretString, config: &Config) -> anyhow::Result<PgPool> {
     let options = PgConnectOptions::from_str(database_url.expose_secret())
         .with_context(|| format!("{role}.database_url can't be read"))?
         .application_name(&format!("purser-{role}"))
@@ -108,15 +122,19 @@ async fn connect(
     let locations = u32::try_from(config.locations.iter().count()).unwrap_or(0);
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX + CONNECTIONS_PER_LOCATION * locations)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_lazy_with(options);
-    let mut bus_config = BusConfig::new(amqp_url, format!("purser-{role}"));
-    bus_config.clock = Arc::clone(&clock);
-    let bus = Bus::connect(bus_config).await.with_context(|| format!("{role}.amqp_url"))?;
-    Topology::of_role(role).check(&bus).await.context("the broker lacks what this role needs; run `purser migrate`")?;
-    register_checks(role, health, &pool, &bus);
-    let journal = Journal::new(pool, role, clock, lease);
-    Ok(Role::new(role, bus, journal, trusted(&config.amqp), prefetch))
+        .acquire_timeout(ACQUIRE_TIMEOUT);
+    Ok(pool.connect_lazy_with(options))
+}
+
+/// What the provisioner works with, its sealing key included.
+pub(super) fn provisioner_settings(config: &Config, own: &ProvisionerConfig) -> anyhow::Result<provisioner::Settings> {
+    let key = std::fs::read_to_string(&own.sealing_key_file)
+        .with_context(|| format!("provisioner.sealing_key_file {}", own.sealing_key_file.display()))?;
+    Ok(provisioner::Settings {
+        locations: stores(config)?,
+        topics: topics(config)?,
+        sealing_key: provisioner::SealingKey::from_base64(&key).context("provisioner.sealing_key_file")?,
+    })
 }
 
 fn trusted(amqp: &AmqpConfig) -> TrustedPublishers {
@@ -155,7 +173,7 @@ fn observe(stores: &Locations, health: &Health) {
 }
 
 /// One store per configured location.
-fn stores(config: &Config) -> anyhow::Result<Locations> {
+pub(super) fn stores(config: &Config) -> anyhow::Result<Locations> {
     config
         .locations
         .iter()
@@ -170,6 +188,27 @@ fn stores(config: &Config) -> anyhow::Result<Locations> {
             })
             .with_context(|| format!("locations.{code}"))?;
             Ok((code.clone(), LocationStore { store: Arc::new(store), endpoint: endpoint(&location.s3_url) }))
+        })
+        .collect()
+}
+
+/// Every location, with the topic to which its RGW sends buckets' changes, where it does.
+pub(super) fn topics(config: &Config) -> anyhow::Result<BTreeMap<Location, Option<Topic>>> {
+    let topic = |code: &Location, own: &NotificationConfig| {
+        Ok::<_, anyhow::Error>(Topic {
+            name: own.topic.clone(),
+            push_endpoint: own.amqp_url.clone(),
+            exchange: NOTIFICATION_EXCHANGE.to_owned(),
+            ack_level: own.ack_level.parse().with_context(|| format!("locations.{code}.notification_ack_level"))?,
+            persistent: own.is_persistent,
+        })
+    };
+    config
+        .locations
+        .iter()
+        .map(|(code, location)| {
+            let topic = location.notifications.as_ref().map(|own| topic(code, own)).transpose()?;
+            Ok((code.clone(), topic))
         })
         .collect()
 }
