@@ -8,19 +8,28 @@ mod auth;
 mod bad_input;
 mod broker_restart;
 mod callbacks;
+mod changes;
 mod crash;
 mod deadlines;
 mod deletion;
+mod doctor;
 mod files;
 mod idempotency;
 mod isolation;
 mod keys;
+mod locations;
 mod main_job;
+mod metering;
 mod permissions;
+mod quota;
+mod reconcile;
+mod s3;
 mod secrets;
 mod services;
 mod storage_http;
+mod traffic;
 mod usage;
+mod watching;
 
 use std::time::Duration;
 
@@ -71,6 +80,20 @@ fn customer_store(world: &World, account: &Value) -> (CephStore, S3Keys) {
 async fn store_of(world: &World, s3uid: &str) -> (CephStore, S3Keys) {
     let (_, account) = world.http("get_buckets_rmq", json!({"s3uid": s3uid})).await;
     customer_store(world, &account)
+}
+
+/// The store as its administrator has it.
+fn admin_store(world: &World) -> CephStore {
+    let services = world.deployment.services();
+    let url: url::Url = services.rgw_url.parse().unwrap();
+    let store = CephStore::new(CephConfig {
+        admin_url: url.clone(),
+        s3_url: url,
+        admin_access_key: services.rgw_access_key.clone(),
+        admin_secret_key: services.rgw_secret_key.clone().into(),
+        request_timeout: LIMIT,
+    });
+    store.unwrap()
 }
 
 /// Uploads small files side by side.
