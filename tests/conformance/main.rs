@@ -33,6 +33,9 @@ fn settings() -> Settings {
     let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     Settings {
         free_accounts_max: 2,
+        // Files show when RGW tells of them: a thousand accounts are too many to be read all the time.
+        has_notifications: true,
+        sweep_interval_seconds: 20,
         variables: vec![
             variable("PURSER__BILLING__TAX_PERCENT__DE", "19.0"),
             variable("PURSER__BILLING__TAX_PERCENT__NL", "21.0"),

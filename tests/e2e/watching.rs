@@ -42,9 +42,11 @@ fn discovered(s3uid: &str, bucket_name: &str) -> BucketDiscovered {
     BucketDiscovered { s3uid: s3uid.parse().unwrap(), bucket_name: bucket_name.to_owned() }
 }
 
-/// The topic of a bucket, as the database has it; empty where there is none.
+/// The topic of a bucket, as the database has it, without the fingerprint; empty where there is none.
 async fn noted_topic(world: &World, bucket: &str) -> String {
-    world.sql(&format!("SELECT notified_topic FROM provisioner.buckets WHERE name = '{bucket}'")).await
+    world
+        .sql(&format!("SELECT split_part(notified_topic, '#', 1) FROM provisioner.buckets WHERE name = '{bucket}'"))
+        .await
 }
 
 async fn watched_events(world: &World) -> String {

@@ -56,6 +56,18 @@ async fn sweep(
     if !store::accounts::lock_sweep(&mut lock, location).await? {
         return Ok(());
     }
+    let done = read_due(metering, location, interval, soft).await;
+    // At once, and not whenever the connection gets round to it.
+    lock.rollback().await?;
+    done
+}
+
+async fn read_due(
+    metering: &Metering,
+    location: &Location,
+    interval: Duration,
+    soft: &CancellationToken,
+) -> Result<(), Failure> {
     let now = metering.clock.now();
     let marked = store::accounts::marked(&metering.pool, location, BATCH).await?;
     read_all(metering, location, stream::iter(marked), soft).await?;

@@ -10,6 +10,7 @@ mod migrate;
 mod plan;
 mod reconcile;
 mod serve;
+mod table;
 mod token;
 mod usage;
 mod worker;

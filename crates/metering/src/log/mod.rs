@@ -77,16 +77,11 @@ pub(crate) async fn round(
     let found = metering.locations.get(location).map_err(|error| unavailable(&error))?;
     let log = Log { metering, location, store: found.store.as_ref() };
     let started = Instant::now();
-    let Some(watermark) = store::log_hours::watermark(&metering.pool, location).await? else { return Ok(()) };
-    log.probe(memory).await?;
-    log.read_open_hours(memory, watermark, soft).await?;
-    log.read_an_old_hour(memory).await?;
-    trimming::resume(&log).await?;
-    if let Some(days) = metering.settings.usage_trim_after_days {
-        trimming::trim(&log, TimeDelta::days(i64::from(days))).await?;
-    }
+    let done = log.round(memory, soft).await;
     metrics::histogram!("purser_usage_log_round_seconds").record(started.elapsed().as_secs_f64());
-    Ok(())
+    // At once, and not whenever the connection gets round to it.
+    lock.rollback().await?;
+    done
 }
 
 /// Reads one account's open hours now.
@@ -102,6 +97,21 @@ pub(crate) async fn read_account(metering: &Metering, s3uid: &S3Uid, location: &
 }
 
 impl Log<'_> {
+    async fn round(&self, memory: &mut Memory, soft: &CancellationToken) -> Result<(), Failure> {
+        let Metering { pool, settings, .. } = self.metering;
+        let Some(watermark) = store::log_hours::watermark(pool, self.location).await? else { return Ok(()) };
+        if let Err(error) = self.probe(memory).await {
+            tracing::warn!(location = %self.location, %error, "no request could be made that the usage log must show");
+        }
+        self.read_open_hours(memory, watermark, soft).await?;
+        self.read_an_old_hour(memory).await?;
+        trimming::resume(self).await?;
+        if let Some(days) = settings.usage_trim_after_days {
+            trimming::trim(self, TimeDelta::days(i64::from(days))).await?;
+        }
+        Ok(())
+    }
+
     fn now(&self) -> Timestamp {
         self.metering.clock.now()
     }

@@ -198,3 +198,60 @@ async fn one_changed_bucket_is_read_alone() {
     assert_eq!(fixture.sql(seen), "");
     assert_eq!(fixture.sql("SELECT closing_bytes, peak_bytes FROM metering.account_hours"), "0|1000");
 }
+
+#[tokio::test]
+async fn a_reading_that_comes_after_another_bucket_s_still_counts() {
+    let fixture = Fixture::new().await;
+    let other: BucketName = "other".parse().unwrap();
+    fixture.store.create_bucket(&fixture.account.keys, &other).await.unwrap();
+    fixture.sample().await;
+    fixture.put("a", 1000).await;
+    // Read now, written after the other bucket, which is read later.
+    let bucket = fixture.store.bucket(fixture.bucket.as_str()).await.unwrap().unwrap();
+    let late = sampling::Sample {
+        s3uid: fixture.account.uid.clone(),
+        measured_at: fixture.clock.now() + TimeDelta::seconds(1),
+        only: Some(fixture.bucket.to_string()),
+        buckets: vec![bucket.usage],
+    };
+    fixture.clock.advance(TimeDelta::minutes(1));
+    fixture.store.put_object(&fixture.account.keys, &other, "b", "xyz".into()).await.unwrap();
+    sampling::sample(&fixture.metering, &fixture.account.uid, &fixture.location, Some("other")).await.unwrap();
+    let mut step = fixture.metering.journal.step().await.unwrap();
+    sampling::write(&mut step, &late).await.unwrap();
+    step.commit().await.unwrap();
+    assert_eq!(fixture.sql("SELECT closing_bytes, peak_bytes FROM metering.account_hours"), "1003|1003");
+    assert_eq!(fixture.sql("SELECT sum(closing_bytes) FROM metering.bucket_hours"), "1003");
+    assert_eq!(fixture.sql("SELECT last_bytes FROM metering.storage_days"), "1003");
+}
+
+#[tokio::test]
+async fn a_bucket_that_a_younger_reading_found_gone_stays_gone() {
+    let fixture = Fixture::new().await;
+    fixture.put("a", 1000).await;
+    fixture.sample().await;
+    fixture.clock.advance(TimeDelta::minutes(1));
+    let old = sampling::read_account(&fixture.metering, &fixture.account.uid, &fixture.location).await.unwrap();
+    fixture.clock.advance(TimeDelta::minutes(1));
+    fixture.store.delete_object(&fixture.account.keys, &fixture.bucket, "a").await.unwrap();
+    fixture.store.delete_bucket(&fixture.account.keys, &fixture.bucket).await.unwrap();
+    let name = fixture.bucket.as_str();
+    sampling::sample(&fixture.metering, &fixture.account.uid, &fixture.location, Some(name)).await.unwrap();
+    let mut step = fixture.metering.journal.step().await.unwrap();
+    sampling::write(&mut step, &old).await.unwrap();
+    step.commit().await.unwrap();
+    assert_eq!(fixture.sql("SELECT count(*) FROM metering.bucket_usage"), "0");
+    assert_eq!(fixture.sql("SELECT closing_bytes FROM metering.account_hours"), "0");
+}
+
+#[tokio::test]
+async fn a_period_that_is_yet_to_come_is_empty() {
+    let fixture = Fixture::new().await;
+    fixture.put("a", 1000).await;
+    fixture.sample().await;
+    for by in [messages::UsageSection::Hour, messages::UsageSection::Day, messages::UsageSection::Bucket] {
+        let report = report(&fixture, "2026-04-01 00:00:00", "2026-04-02 00:00:00", by).await;
+        assert_eq!(report.rows, [], "{by:?}");
+        assert_eq!(report.totals.storage_byte_hours.to_string(), "0", "{by:?}");
+    }
+}

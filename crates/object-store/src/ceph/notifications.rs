@@ -31,7 +31,7 @@ pub(super) struct Notifications {
     administrator: S3Keys,
     /// The topics' resource names: these hold the zone group's name, which only radosgw knows.
     arns: Mutex<HashMap<String, String>>,
-    /// radosgw keeps all notifications of a topic in one object: of two that are set at once, one fails with 500.
+    /// radosgw keeps all topics in one object, also when a notification is set: of two changes at once, one fails with 500.
     setting: tokio::sync::Mutex<()>,
 }
 
@@ -63,7 +63,7 @@ impl Notifications {
             parameters.extend([(key_name.as_str(), key), (value_name.as_str(), value)]);
         }
         let subject = format!("topic {}", topic.name);
-        let answer = self.topics(&parameters, &subject).await.map_err(|error| match error {
+        let answer = self.alone(|| self.topics(&parameters, &subject)).await.map_err(|error| match error {
             StoreError::Refused { code, .. } => StoreError::Misconfigured(format!(
                 "radosgw refuses {subject}: {code}; a password in the endpoint takes an encrypted connection, or \
                  `rgw trust forwarded https`"
@@ -144,20 +144,26 @@ impl Notifications {
         let namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
         let body = format!(r#"<NotificationConfiguration xmlns="{namespace}">{blocks}</NotificationConfiguration>"#);
         let query = [("notification", "")];
+        let put = || self.bucket_call(Method::PUT, keys, bucket, &query, Some((XML, body.clone())));
+        self.alone(put).await.map(|_| ())
+    }
+
+    /// Makes a change while no other is made here, and again where another process makes one at the same moment.
+    async fn alone<T, F>(&self, change: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         let _setting = self.setting.lock().await;
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            let answer = self.bucket_call(Method::PUT, keys, bucket, &query, Some((XML, body.clone()))).await;
-            match answer {
-                // Another process has set one at the same moment.
-                Err(StoreError::Unavailable(_)) if attempts < SET_ATTEMPTS_MAX => {
+        for _ in 1..SET_ATTEMPTS_MAX {
+            match change().await {
+                Err(StoreError::Unavailable(_)) => {
                     let wait = Duration::from_millis(rand::rng().random_range(5..50));
                     tokio::time::sleep(wait).await;
                 }
-                answer => return answer.map(|_| ()),
+                answer => return answer,
             }
         }
+        change().await
     }
 
     async fn bucket_call(

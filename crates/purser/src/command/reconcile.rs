@@ -7,14 +7,13 @@ use anyhow::{Context, ensure};
 use chrono::TimeDelta;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use comfy_table::{Table, presets};
 use history::Journal;
 use messages::{DriftKind, RoleName};
 use model::{Location, S3Uid, SystemClock};
 use provisioner::reconcile::{Finding, REPAIRABLE, Report, Scope};
 use runtime::config::Config;
 
-use super::worker;
+use super::{table, worker};
 
 #[derive(Debug, Args)]
 pub(crate) struct Reconcile {
@@ -69,9 +68,7 @@ const HEADINGS: [&str; 7] = ["KIND", "LOCATION", "ACCOUNT", "SUBJECT", "EXPECTED
 
 fn print(report: &Report) {
     if !report.findings.is_empty() {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_header(HEADINGS).add_rows(report.findings.iter().map(row));
-        println!("{table}");
+        println!("{}", table::plain(HEADINGS, report.findings.iter().map(row)).trim_fmt());
     }
     for finding in &report.findings {
         if let Some(note) = &finding.note {

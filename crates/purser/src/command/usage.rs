@@ -5,12 +5,12 @@ use std::io;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::CellAlignment;
 use messages::{UsageReport, UsageReportReply, UsageSection, UsageTotalsReply};
 use model::{Clock, PlainTime, S3Uid, SystemClock};
 use runtime::config::Config;
 
-use super::owner_pool;
+use super::{owner_pool, table};
 
 /// What an account used, by hour, day or bucket.
 #[derive(Debug, Args)]
@@ -121,17 +121,13 @@ fn print_csv(report: &UsageReportReply) -> anyhow::Result<()> {
 }
 
 fn print_table(report: &UsageReportReply) {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_header(std::iter::once(section_title(report.by)).chain(COLUMNS));
-    for row in &report.rows {
-        table.add_row(values(&row.section, &row.usage));
-    }
-    table.add_row(values("total", &report.totals));
+    let headings: Vec<&str> = std::iter::once(section_title(report.by)).chain(COLUMNS).collect();
+    let rows = report.rows.iter().map(|row| values(&row.section, &row.usage));
+    let mut table = table::plain(headings, rows.chain([values("total", &report.totals)]));
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    println!("{table}");
+    println!("{}", table.trim_fmt());
     let or_never = |time: &Option<PlainTime>| time.map_or_else(|| "never".to_owned(), |time| time.to_string());
     println!("measured at {}, final until {}", or_never(&report.measured_at), or_never(&report.final_until));
     for gap in &report.gaps {
