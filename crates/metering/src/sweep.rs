@@ -1,6 +1,7 @@
 //! The sweep: every account is read once per interval, by one process per location at a time, spread over the interval.
 //! It finds what no notification told of.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,14 +24,24 @@ const BATCH_MAX: u128 = 5_000;
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// The transaction that marks an account commits after it has woken the sweep.
 const COMMIT_TIME: Duration = Duration::from_millis(50);
+/// How long an account that can't be read, while others can, stands back.
+const STAND_BACK: Duration = Duration::from_mins(1);
+
+/// Accounts that could not be read, and when; they must not keep others from their turn.
+type Failed = HashMap<String, Instant>;
 
 /// Sweeps a location until shutdown.
 pub(crate) async fn run(metering: Arc<Metering>, location: Location, interval: Duration, soft: CancellationToken) {
     let label = location.to_string();
+    let mut failed = Failed::new();
     while !soft.is_cancelled() {
         let next = Instant::now() + PAUSE_MAX.min(interval);
-        let outcome = sweep(&metering, &location, interval, &soft).await;
+        failed.retain(|_, since| since.elapsed() < STAND_BACK);
+        let outcome = sweep(&metering, &location, interval, &mut failed, &soft).await;
         let is_available = metering.locations.get(&location).is_ok_and(|found| found.store.is_available());
+        if !is_available {
+            failed.clear();
+        }
         metrics::gauge!("purser_location_available", "location" => label.clone())
             .set(f64::from(u8::from(is_available)));
         if let Err(error) = outcome {
@@ -49,6 +60,7 @@ async fn sweep(
     metering: &Metering,
     location: &Location,
     interval: Duration,
+    failed: &mut Failed,
     soft: &CancellationToken,
 ) -> Result<(), Failure> {
     // Held by an idle transaction of its own; ending it, also by a crash, gives the lock back.
@@ -56,7 +68,7 @@ async fn sweep(
     if !store::accounts::lock_sweep(&mut lock, location).await? {
         return Ok(());
     }
-    let done = read_due(metering, location, interval, soft).await;
+    let done = read_due(metering, location, interval, failed, soft).await;
     // At once, and not whenever the connection gets round to it.
     lock.rollback().await?;
     done
@@ -66,42 +78,45 @@ async fn read_due(
     metering: &Metering,
     location: &Location,
     interval: Duration,
+    failed: &mut Failed,
     soft: &CancellationToken,
 ) -> Result<(), Failure> {
     let now = metering.clock.now();
-    let marked = store::accounts::marked(&metering.pool, location, BATCH).await?;
-    read_all(metering, location, stream::iter(marked), soft).await?;
+    let standing_back: Vec<String> = failed.keys().cloned().collect();
+    let marked = store::accounts::marked(&metering.pool, location, &standing_back, BATCH).await?;
+    let marked_read = read_all(metering, location, stream::iter(marked), failed, soft).await;
     let total = u32::try_from(store::accounts::count(&metering.pool, location).await?).unwrap_or(u32::MAX);
     // Twice as fast as it need be, so that what was missed is caught up with.
     let pace = (interval / total.max(1) / 2).max(Duration::from_micros(1));
     let turn = (PAUSE_MAX.as_micros() / pace.as_micros()).clamp(1, BATCH_MAX);
     let unread_since = now - TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX);
-    let due =
-        store::accounts::due(&metering.pool, location, unread_since, i64::try_from(turn).unwrap_or(BATCH)).await?;
-    read_all(metering, location, paced(due, pace), soft).await
+    let turn = i64::try_from(turn).unwrap_or(BATCH);
+    let due = store::accounts::due(&metering.pool, location, unread_since, &standing_back, turn).await?;
+    read_all(metering, location, paced(due, pace), failed, soft).await.and(marked_read)
 }
 
-/// Reads accounts; those that fail are still due, and have their next turn after a pause.
+/// Reads accounts; those that fail are still due.
 async fn read_all(
     metering: &Metering,
     location: &Location,
     accounts: impl Stream<Item = S3Uid>,
+    failed: &mut Failed,
     soft: &CancellationToken,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let failures: Vec<Failure> = accounts
+    let failures: Vec<(S3Uid, Failure)> = accounts
         .take_until(soft.cancelled())
         .map(|s3uid| async move {
-            sampling::sample(metering, &s3uid, location, None).await.inspect_err(|error| {
-                tracing::debug!(%s3uid, %error, "an account could not be read");
-            })
+            let outcome = sampling::sample(metering, &s3uid, location, None).await;
+            outcome.err().map(|error| (s3uid, error))
         })
         .buffer_unordered(ACCOUNTS_AT_ONCE)
-        .filter_map(|outcome| std::future::ready(outcome.err()))
+        .filter_map(std::future::ready)
         .collect()
         .await;
     metrics::histogram!("purser_sweep_seconds").record(started.elapsed().as_secs_f64());
-    failures.into_iter().next().map_or(Ok(()), Err)
+    failed.extend(failures.iter().map(|(s3uid, _)| (s3uid.to_string(), Instant::now())));
+    failures.into_iter().next().map_or(Ok(()), |(_, failure)| Err(failure))
 }
 
 /// One item after the other, no faster than `pace`.

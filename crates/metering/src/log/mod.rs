@@ -142,23 +142,28 @@ impl Log<'_> {
     ) -> Result<(), Failure> {
         let running = hour_of(self.now());
         memory.digests.retain(|hour, _| *hour >= watermark);
-        // A running hour that can't be read keeps nobody from closing those before it.
-        let running_read = reading::read(self, memory, running).await;
+        // An hour that can't be read keeps no other from being read.
+        let mut trouble = reading::read(self, memory, running).await.err();
         let mut hour = watermark;
         for _ in 0..HOURS_AT_ONCE {
-            if hour >= running || soft.is_cancelled() {
+            if hour >= running || soft.is_cancelled() || !self.store.is_available() {
                 break;
             }
-            let read = reading::read(self, memory, hour).await?;
-            if read.is_settled && hour == watermark {
-                closing::close(self, hour, read.probes_logged).await?;
-                watermark = hour + HOUR;
+            match reading::read(self, memory, hour).await {
+                Ok(read) if read.is_settled && hour == watermark => {
+                    closing::close(self, hour, read.probes_logged).await?;
+                    watermark = hour + HOUR;
+                }
+                Ok(_) => {}
+                Err(error) => trouble = Some(error),
             }
             hour += HOUR;
         }
         let lag = (running - watermark).max(TimeDelta::zero()).as_seconds_f64();
         metrics::gauge!("purser_usage_log_open_seconds", "location" => self.location.to_string()).set(lag);
-        running_read?;
+        if let Some(error) = trouble {
+            return Err(error);
+        }
         store::log_hours::set_read(&self.metering.pool, self.location, self.now()).await
     }
 

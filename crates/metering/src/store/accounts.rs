@@ -28,14 +28,21 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
     Failure::Unavailable(format!("shared.accounts: {error}"))
 }
 
-/// The accounts of a location of which a change is known that hasn't been read.
-pub(crate) async fn marked(pool: &PgPool, location: &Location, limit: i64) -> Result<Vec<S3Uid>, Failure> {
+/// The accounts of a location of which a change is known that hasn't been read, without `others`.
+pub(crate) async fn marked(
+    pool: &PgPool,
+    location: &Location,
+    others: &[String],
+    limit: i64,
+) -> Result<Vec<S3Uid>, Failure> {
     sqlx::query_scalar!(
         r#"SELECT a.s3uid AS "s3uid!" FROM shared.accounts a JOIN metering.measured_accounts m USING (s3uid)
            WHERE a.location = $1 AND a.state IN ('active', 'deleting') AND m.stale_since IS NOT NULL
+               AND a.s3uid <> ALL ($3)
            ORDER BY m.stale_since LIMIT $2"#,
         location.as_str(),
-        limit
+        limit,
+        others
     )
     .fetch_all(pool)
     .await?
@@ -44,22 +51,24 @@ pub(crate) async fn marked(pool: &PgPool, location: &Location, limit: i64) -> Re
     .collect()
 }
 
-/// The accounts of a location that were read before `unread_since`, the longest ago first. An account that is being
-/// deleted is read until it is empty.
+/// The accounts of a location that were read before `unread_since`, the longest ago first, without `others`. An account that
+/// is being deleted is read until it is empty.
 pub(crate) async fn due(
     pool: &PgPool,
     location: &Location,
     unread_since: Timestamp,
+    others: &[String],
     limit: i64,
 ) -> Result<Vec<S3Uid>, Failure> {
     sqlx::query_scalar!(
         r#"SELECT a.s3uid AS "s3uid!" FROM shared.accounts a LEFT JOIN metering.measured_accounts m USING (s3uid)
            WHERE a.location = $1 AND a.state IN ('active', 'deleting')
-               AND (m.measured_at IS NULL OR m.measured_at < $2)
+               AND (m.measured_at IS NULL OR m.measured_at < $2) AND a.s3uid <> ALL ($4)
            ORDER BY m.measured_at NULLS FIRST LIMIT $3"#,
         location.as_str(),
         unread_since,
-        limit
+        limit,
+        others
     )
     .fetch_all(pool)
     .await?
