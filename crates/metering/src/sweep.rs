@@ -24,8 +24,8 @@ const BATCH_MAX: u128 = 5_000;
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// The transaction that marks an account commits after it has woken the sweep.
 const COMMIT_TIME: Duration = Duration::from_millis(50);
-/// How long an account that can't be read, while others can, stands back.
-const STAND_BACK: Duration = Duration::from_mins(1);
+/// How long an account that could not be read stands back: one turn.
+const STAND_BACK: Duration = PAUSE_MAX;
 
 /// Accounts that could not be read, and when; they must not keep others from their turn.
 type Failed = HashMap<String, Instant>;
