@@ -131,7 +131,7 @@ fn of_event(event: &EventEntry) -> Value {
                 "ce-id": {"type": "string", "format": "uuid", "description": "Also the property `message_id`."},
                 "ce-source": {"const": format!("/purser/{}", event.role)},
                 "ce-specversion": {"const": "1.0"},
-                "ce-subject": {"type": "string", "pattern": "^(account|order|plan|customer)/"},
+                "ce-subject": {"type": "string", "pattern": "^(account|order|plan|customer|usage|location)/"},
                 "ce-time": {"type": "string", "format": "date-time"},
                 "ce-type": {"const": name},
                 "content_type": {"const": CONTENT_TYPES[0], "description": "Property `content_type`."},
