@@ -14,6 +14,7 @@ mod error;
 pub mod faulty;
 mod locations;
 pub mod memory;
+mod probe;
 mod store;
 mod types;
 

@@ -86,12 +86,7 @@ impl Provisioner {
 }
 
 /// Has a bucket's changes sent to the topic, which is put where it is missing.
-pub(crate) async fn notify(
-    store: &dyn ObjectStore,
-    keys: &S3Keys,
-    bucket: &str,
-    topic: &Topic,
-) -> Result<(), StoreError> {
+async fn notify(store: &dyn ObjectStore, keys: &S3Keys, bucket: &str, topic: &Topic) -> Result<(), StoreError> {
     match store.notify(keys, bucket, &topic.name).await {
         Err(StoreError::NotFound(_)) => {
             store.put_topic(topic).await?;

@@ -29,7 +29,7 @@ pub(super) async fn read(log: &Log<'_>, memory: &mut Memory, hour: Timestamp) ->
     let (pool, location) = (&log.metering.pool, log.location);
     let read_at = log.now();
     let everyone = log.store.usage_of_all(hour).await.map_err(|error| unavailable(&error))?;
-    let probes_logged = probes_in(&everyone, memory.administrator.as_ref().map(|own| own.uid.as_str()));
+    let probes_logged = memory.administrator.as_ref().map_or(0, |own| own.probes_in(&everyone));
     let accounts = accounts_among(log, everyone).await?;
     let digest = digest(&accounts);
     let before = store::log_hours::state(pool, location, hour).await?;
@@ -40,12 +40,6 @@ pub(super) async fn read(log: &Log<'_>, memory: &mut Memory, hour: Timestamp) ->
     let state = finality::after_reading(before.as_ref(), hour, digest, read_at, log.metering.settings.usage_flush);
     store::log_hours::write(pool, location, &state, read_at).await?;
     Ok(Read { is_settled: state.is_final && !was_final, probes_logged })
-}
-
-fn probes_in(everyone: &[UserUsage], administrator: Option<&str>) -> u64 {
-    let own = everyone.iter().filter(|usage| Some(usage.uid.as_str()) == administrator);
-    let records = own.flat_map(|usage| &usage.records);
-    records.filter(|record| record.category == "list_buckets").map(|record| record.operations).sum()
 }
 
 /// The users who are accounts here.
