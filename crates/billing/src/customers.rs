@@ -3,6 +3,7 @@
 use history::{Failure, Journal, Record};
 use messages::{CustomerChanged, EventData, Subject};
 use model::{Currency, CustomerId};
+use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::store;
@@ -20,6 +21,16 @@ pub struct NewCustomer {
     pub currency: Currency,
     /// The operator's entity that bills them.
     pub billing_entity: String,
+    /// As invoices show it.
+    pub name: String,
+    /// As invoices show it; may have several lines.
+    pub address: String,
+    /// As invoices show it.
+    pub vat_id: String,
+    /// Whether they pay no tax.
+    pub is_tax_exempt: bool,
+    /// How much they may owe, in their currency; without a limit where there is none.
+    pub credit_limit: Option<Decimal>,
 }
 
 /// Why a customer can't be added.
@@ -47,6 +58,9 @@ impl NewCustomer {
         }
         if self.billing_entity.is_empty() {
             return invalid("the billing entity must not be empty".to_owned());
+        }
+        if self.credit_limit.is_some_and(|limit| limit.is_sign_negative() && !limit.is_zero()) {
+            return invalid("the credit limit must not be negative".to_owned());
         }
         Ok(())
     }

@@ -1,16 +1,24 @@
-//! Billing: plans, orders, services.
+//! Billing: plans, orders, services, invoices and the ledger.
 #![doc = include_str!("../README.md")]
 
 mod cancellations;
 pub mod customers;
 mod deadlines;
 mod domain;
+mod dunning;
 mod handle;
+pub mod invoices;
+mod invoicing;
 mod migrate;
+pub mod payments;
 mod periods;
+mod plan_changes;
 pub mod plans;
+mod previews;
 mod routes;
+pub mod run;
 mod schedule;
+pub mod schedules;
 mod store;
 mod terminations;
 
@@ -18,11 +26,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+pub use domain::dunning::DunningDays;
 pub use domain::location::LocationBook;
-pub use domain::storage::TaxRates;
+pub use domain::tax::TaxRates;
+use history::Journal;
 pub use migrate::MIGRATOR;
 use model::Clock;
 use runtime::{Role, Shutdown};
+pub use store::verify::{Verification, verify as verify_ledger};
 
 /// What an operator sets for billing.
 #[derive(Debug, Clone)]
@@ -37,12 +48,30 @@ pub struct Settings {
     pub endpoints: BTreeMap<String, String>,
     /// What is added to net prices, by the customer's country.
     pub tax_rates: TaxRates,
+    /// Who issues invoices.
+    pub invoicing: InvoicingSystem,
+    /// How many days after it was issued an invoice is due.
+    pub payment_term_days: u32,
+    /// How long a document waits for the usage before it to be final; what is late comes with the next one.
+    pub usage_patience: TimeDelta,
+    /// What happens to services whose invoices aren't paid.
+    pub dunning: DunningDays,
+}
+
+/// Who issues invoices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvoicingSystem {
+    /// Purser itself.
+    Native,
+    /// WHMCS, and nobody else.
+    Whmcs,
 }
 
 /// What every handler works with.
 #[derive(Debug)]
 pub(crate) struct Billing {
     pub(crate) pool: sqlx::PgPool,
+    pub(crate) journal: Journal,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -50,11 +79,16 @@ pub(crate) struct Billing {
 /// Starts billing's part of the process; it ends with `shutdown`.
 pub fn start(role: Role, settings: Settings, shutdown: &Shutdown) {
     let journal = role.journal().clone();
-    let state = Billing { pool: journal.pool().clone(), settings, clock: Arc::clone(journal.clock()) };
-    let soft = shutdown.soft().clone();
+    let state = Arc::new(Billing {
+        pool: journal.pool().clone(),
+        journal: journal.clone(),
+        settings,
+        clock: Arc::clone(journal.clock()),
+    });
+    let (billing, soft) = (Arc::clone(&state), shutdown.soft().clone());
     shutdown.spawn("schedule", async move {
-        schedule::run(journal, soft).await;
+        schedule::run(journal, &billing.settings, soft).await;
         Ok(())
     });
-    role.start(Arc::new(state), routes::routes(), shutdown);
+    role.start(state, routes::routes(), shutdown);
 }

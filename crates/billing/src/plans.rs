@@ -8,7 +8,8 @@ use model::{ByteCount, Currency, Location, Money, PlanId};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use crate::domain::plan::{Plan, PlanPrice};
+use crate::domain::plan::{OverageTraffic, Plan, PlanPrice};
+use crate::domain::schedule::BillingDay;
 use crate::domain::term::Term;
 use crate::store;
 
@@ -55,10 +56,22 @@ struct PlanEntry {
     included_traffic_out_gb: u64,
     minimum_term: String,
     payment_period: String,
+    /// "anniversary" (the default), or a day of the month from 1 to 31.
+    billing_day: Option<BillingDayEntry>,
+    /// Which traffic costs money beyond what is included: "out" (the default), "in" or "both".
+    overage_traffic: Option<OverageTraffic>,
     /// 1: reachable over FTPS; -1 (the default): not.
     #[serde(default = "no_ftps")]
     ftps: i8,
     prices: BTreeMap<Currency, PriceEntry>,
+}
+
+/// A number or a text.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum BillingDayEntry {
+    Day(u32),
+    Text(String),
 }
 
 #[derive(Debug, Deserialize)]
@@ -160,6 +173,16 @@ impl PlanEntry {
         if payment_period.is_zero() {
             return Err(invalid("payment_period must not be 0".to_owned()));
         }
+        let billing_day = match self.billing_day {
+            None => BillingDay::Anniversary,
+            Some(BillingDayEntry::Day(day)) => day.to_string().parse().map_err(|error| invalid(format!("{error}")))?,
+            Some(BillingDayEntry::Text(text)) => text.parse().map_err(|error| invalid(format!("{error}")))?,
+        };
+        if billing_day != BillingDay::Anniversary && payment_period.months().is_none() {
+            return Err(invalid(format!(
+                "billing_day must be \"anniversary\": a payment_period of {payment_period} has no fixed day of the month"
+            )));
+        }
         Ok(Plan {
             id: PlanId(id),
             version: 1,
@@ -174,6 +197,8 @@ impl PlanEntry {
             included_traffic_out_bytes: ByteCount::from_gb(self.included_traffic_out_gb).to_i64(),
             minimum_term: term(self.minimum_term)?,
             payment_period,
+            billing_day,
+            overage_traffic: self.overage_traffic.unwrap_or(OverageTraffic::Out),
             ftps: false,
             prices,
         })
@@ -262,6 +287,8 @@ mod tests {
             ("setup_fee = \"0.00\"", "setup_fee = \"-1\"", "prices.EUR.setup_fee must not be negative"),
             ("payment_period = \"1M\"", "payment_period = \"0M\"", "payment_period must not be 0"),
             ("active = true", "active = true\nftps = 1", "ftps must be -1"),
+            ("active = true", "active = true\nbilling_day = 32", "a billing day is"),
+            ("payment_period = \"1M\"", "payment_period = \"2W\"\nbilling_day = 1", "has no fixed day of the month"),
             ("storage_type", "storrage_type", "unknown field `storrage_type`"),
             ("[plan.prices.EUR]", "[plan.prices.EURO]", "three letters of ISO 4217"),
         ] {

@@ -1,8 +1,9 @@
 //! THE table: which message goes to which handler. Read it first.
 
 use messages::{
-    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountReleased, CancelPaymentAccountDeletion,
-    CreateAccount, CreateOrder, DeleteAccount, DeletePaymentAccount, GetAvailableLocations, History, ListPlans,
+    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountReleased, AddPayment,
+    CancelPaymentAccountDeletion, ChangePlan, CreateAccount, CreateOrder, DeleteAccount, DeletePaymentAccount,
+    GetAvailableLocations, GetInvoice, History, InvoicePreview, ListInvoices, ListPlans, PlanChangePreview,
     StorageCreate, StorageDelete, StorageInfo, StoragePrices, StorageUndelete,
 };
 use runtime::Routes;
@@ -19,7 +20,13 @@ pub(crate) fn routes() -> Routes<Billing> {
         .database_command::<StorageCreate>()
         .database_command::<StorageDelete>()
         .database_command::<StorageUndelete>()
+        .database_command::<AddPayment>()
+        .database_command::<ChangePlan>()
         .query::<GetAvailableLocations>()
+        .query::<GetInvoice>()
+        .query::<InvoicePreview>()
+        .query::<ListInvoices>()
+        .query::<PlanChangePreview>()
         .query::<History>()
         .query::<ListPlans>()
         .query::<StorageInfo>()

@@ -6,19 +6,21 @@ use history::{Failure, Journal};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::{deadlines, periods, terminations};
+use crate::{InvoicingSystem, Settings, deadlines, dunning, periods, run, terminations};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Fails overdue orders, ends what was cancelled and begins new periods, until shutdown.
-pub(crate) async fn run(journal: Journal, soft: CancellationToken) {
+/// Fails overdue orders, ends what was cancelled, begins new periods, issues invoices and duns, until shutdown.
+pub(crate) async fn run(journal: Journal, settings: &Settings, soft: CancellationToken) {
     while timeout(INTERVAL, soft.cancelled()).await.is_err() {
         // What fails is tried again in the next round.
         for (what, done) in [
             ("orders that are overdue", overdue_orders(&journal).await),
             // Ends come before renewals: what is over gets no new period.
-            ("services that end", due_terminations(&journal).await),
+            ("services that end", due_terminations(&journal, settings).await),
             ("services whose period is over", due_renewals(&journal).await),
+            ("invoices that are due", due_invoices(&journal, settings, &soft).await),
+            ("services that aren't paid", due_dunning(&journal, settings).await),
         ] {
             if let Err(error) = done {
                 tracing::warn!(%error, "{what} can't be seen to");
@@ -32,12 +34,27 @@ async fn overdue_orders(journal: &Journal) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn due_terminations(journal: &Journal) -> Result<(), Failure> {
-    while terminations::end_one_due(journal).await? {}
+async fn due_terminations(journal: &Journal, settings: &Settings) -> Result<(), Failure> {
+    while terminations::end_one_due(journal, settings).await? {}
     Ok(())
 }
 
 async fn due_renewals(journal: &Journal) -> Result<(), Failure> {
     while periods::renew_one_due(journal).await? {}
+    Ok(())
+}
+
+async fn due_invoices(journal: &Journal, settings: &Settings, soft: &CancellationToken) -> Result<(), Failure> {
+    if settings.invoicing == InvoicingSystem::Native {
+        run::by_itself(journal, settings, soft).await?;
+    }
+    Ok(())
+}
+
+async fn due_dunning(journal: &Journal, settings: &Settings) -> Result<(), Failure> {
+    if settings.invoicing == InvoicingSystem::Native {
+        while dunning::step_one(journal, settings).await? {}
+        while dunning::restore_one(journal, settings).await? {}
+    }
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! Ends of services: the account is to be deleted, and there is no way back.
 
+use chrono::NaiveDate;
 use history::{Failure, Journal, Record, Step};
 use messages::{CommandKey, EventData, PurgeAccount, ServiceTerminated, Subject};
 use model::Principal;
 use uuid::Uuid;
 
+use crate::domain::charge::{Extent, Usage};
 use crate::domain::service::{Service, ServiceState};
-use crate::store;
+use crate::{InvoicingSystem, Settings, invoicing, store};
 
 /// Who ends a service, and why.
 pub(crate) struct Termination<'a> {
@@ -15,30 +17,36 @@ pub(crate) struct Termination<'a> {
     /// The command that is answered when the account is gone.
     pub(crate) requested_by: Option<&'a CommandKey>,
     pub(crate) traceparent: Option<&'a str>,
+    /// Whether what was paid and isn't used is given back.
+    pub(crate) gives_back: bool,
 }
 
 /// Ends one service whose cancellation takes effect; false where there is none.
-pub(crate) async fn end_one_due(journal: &Journal) -> Result<bool, Failure> {
+pub(crate) async fn end_one_due(journal: &Journal, settings: &Settings) -> Result<bool, Failure> {
     let mut step = journal.step().await?;
     let now = step.now();
     let Some(service) = store::services::lock_due_termination(step.connection(), now).await? else { return Ok(false) };
-    let termination = Termination { actor: "billing", reason: None, requested_by: None, traceparent: None };
+    let termination =
+        Termination { actor: "billing", reason: None, requested_by: None, traceparent: None, gives_back: false };
     let state = service.terminated(now, true)?;
-    terminate(&mut step, &service, state, &termination).await?;
+    terminate(&mut step, settings, &service, state, &termination).await?;
     step.commit().await?;
     Ok(true)
 }
 
-/// Ends a service now: its state, its history entry, and the command to delete its account.
+/// Ends a service now: its state, its history entry, what is given back of its fee, and the command to delete its
+/// account. The day is a used one; its usage is invoiced once it is final.
 pub(crate) async fn terminate(
     step: &mut Step,
+    settings: &Settings,
     service: &Service,
     state: ServiceState,
     termination: &Termination<'_>,
 ) -> Result<(), Failure> {
     let now = step.now();
     let subject = Subject::Account(service.s3uid.clone());
-    store::services::terminate(step.connection(), service, state, termination.requested_by, now).await?;
+    let ends_on = service.last_days(now, termination.gives_back);
+    store::services::terminate(step.connection(), service, state, ends_on, termination.requested_by, now).await?;
     step.record(Record {
         event: ServiceTerminated::EVENT,
         subject: subject.clone(),
@@ -58,8 +66,22 @@ pub(crate) async fn terminate(
         traceparent: termination.traceparent,
     })
     .await?;
+    invoice_end(step, settings, service).await?;
     let command = PurgeAccount { s3uid: service.s3uid.clone(), requested_by: termination.requested_by.cloned() };
     // Derived from the account, so that ending it twice purges once.
     let message_id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("purge_account/{}", service.s3uid).as_bytes());
     step.send(&subject, Principal::Admin(None), message_id, None, termination.traceparent, &command).await
+}
+
+/// Invoices a service's base fee up to its end: mostly a credit note, or nothing.
+async fn invoice_end(step: &mut Step, settings: &Settings, service: &Service) -> Result<(), Failure> {
+    if settings.invoicing == InvoicingSystem::Whmcs {
+        return Ok(());
+    }
+    let account = invoicing::account(step, service.id).await?;
+    let periods = account.billed.invoiced_periods.max(service.period_number);
+    let extent = Extent { periods, usage_until: NaiveDate::MIN };
+    let now = step.now();
+    invoicing::issue(step, settings, &account, &Usage::new(), extent, "end", now).await?;
+    store::due::set_invoiced(step.connection(), service.id, periods).await
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod buckets;
 mod files;
 mod history;
+mod invoices;
 mod orders;
 mod plans;
 mod storage;
@@ -16,8 +17,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use accounts::{
-    CancelPaymentAccountDeletion, CancelPaymentAccountDeletionReply, DeleteAccount, DeleteAccountReply,
-    DeletePaymentAccount, DeletePaymentAccountReply, KeyKind, PurgeAccount, SetAccountQuota, ShowKey, ShowKeyReply,
+    AccountAccess, CancelPaymentAccountDeletion, CancelPaymentAccountDeletionReply, DeleteAccount, DeleteAccountReply,
+    DeletePaymentAccount, DeletePaymentAccountReply, KeyKind, PurgeAccount, SetAccountAccess, SetAccountQuota, ShowKey,
+    ShowKeyReply,
 };
 pub use buckets::{
     BucketStatus, BucketStatusReply, BucketUsageReply, CreateBucket, DeleteBucket, GetBucketsRmq, GetBucketsRmqReply,
@@ -25,6 +27,12 @@ pub use buckets::{
 };
 pub use files::{DeleteFile, DeleteFileReply, FileReply, FilesReply, FolderReply, GetFiles, GetFilesReply};
 pub use history::{History, HistoryEntryReply, HistoryReply};
+pub use invoices::{
+    AddPayment, AddPaymentReply, AmountReply, ChangePlan, ChangePlanReply, GetInvoice, InvoiceAmounts,
+    InvoiceCustomerReply, InvoiceKind, InvoiceLineKind, InvoiceLineReply, InvoicePreview, InvoicePreviewReply,
+    InvoiceReply, InvoiceSummaryReply, ListInvoices, ListInvoicesReply, NextInvoiceReply, PlanChangePreview,
+    PlanChangePreviewReply, SettledReply,
+};
 pub use orders::{CreateAccount, CreateOrder, CreateOrderReply, ProvisionAccount, ReleaseAccount};
 pub use plans::{AvailableLocationsReply, GetAvailableLocations, ListPlans, ListPlansReply, PlanPriceReply, PlanReply};
 pub use storage::{
@@ -126,7 +134,9 @@ impl ActionSpec {
 
 /// Every action there is. Topology, gateway and schemas follow this table.
 pub const ACTIONS: &[ActionSpec] = &[
+    command("add_payment", Billing, S3Php),
     command("cancel_payment_account_deletion", Billing, S3Php).also_by_get(),
+    command("change_plan", Billing, S3Php),
     command("create_account", Billing, S3Php),
     command("create_bucket", Provisioner, S3Php),
     command("create_order", Billing, S3Php),
@@ -138,10 +148,14 @@ pub const ACTIONS: &[ActionSpec] = &[
     query("get_buckets", Metering, S3Php),
     query("get_buckets_rmq", Provisioner, S3Php),
     query("get_files", Provisioner, S3Php),
+    query("get_invoice", Billing, S3Php),
     query("get_user_info", Provisioner, S3Php),
     query("get_users", Metering, S3Php),
     query("history", Billing, S3Php),
+    query("invoice_preview", Billing, S3Php),
+    query("list_invoices", Billing, S3Php),
     query("list_plans", Billing, S3Php),
+    query("plan_change_preview", Billing, S3Php),
     query("show_key", Provisioner, S3Php),
     command("update_traffic_info", Metering, S3Php).also_by_get(),
     query("usage_report", Metering, S3Php),
@@ -154,6 +168,7 @@ pub const ACTIONS: &[ActionSpec] = &[
     command("provision_account", Provisioner, Internal),
     command("purge_account", Provisioner, Internal),
     command("release_account", Provisioner, Internal),
+    command("set_account_access", Provisioner, Internal),
     command("set_account_quota", Provisioner, Internal),
 ];
 
@@ -175,7 +190,9 @@ macro_rules! action {
 }
 
 action!(
+    AddPayment => "add_payment",
     CancelPaymentAccountDeletion => "cancel_payment_account_deletion",
+    ChangePlan => "change_plan",
     CreateAccount => "create_account",
     CreateBucket => "create_bucket",
     CreateOrder => "create_order",
@@ -187,12 +204,17 @@ action!(
     GetBuckets => "get_buckets",
     GetBucketsRmq => "get_buckets_rmq",
     GetFiles => "get_files",
+    GetInvoice => "get_invoice",
     GetUsers => "get_users",
     History => "history",
+    InvoicePreview => "invoice_preview",
+    ListInvoices => "list_invoices",
     ListPlans => "list_plans",
+    PlanChangePreview => "plan_change_preview",
     ProvisionAccount => "provision_account",
     PurgeAccount => "purge_account",
     ReleaseAccount => "release_account",
+    SetAccountAccess => "set_account_access",
     SetAccountQuota => "set_account_quota",
     ShowKey => "show_key",
     StorageCreate => "storage_create",

@@ -8,20 +8,23 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{
-    AvailableLocationsReply, BucketStatusReply, CancelPaymentAccountDeletion, CancelPaymentAccountDeletionReply,
-    CreateAccount, CreateBucket, CreateOrder, CreateOrderReply, DeleteAccount, DeleteAccountReply, DeleteBucket,
-    DeleteFile, DeleteFileReply, DeletePaymentAccount, DeletePaymentAccountReply, GetAvailableLocations, GetBuckets,
-    GetBucketsReply, GetBucketsRmq, GetBucketsRmqReply, GetFiles, GetFilesReply, GetUsers, GetUsersReply, History,
-    HistoryReply, ListPlans, ListPlansReply, ProvisionAccount, PurgeAccount, ReleaseAccount, SetAccountQuota, ShowKey,
-    ShowKeyReply, StorageCreate, StorageCreated, StorageDelete, StorageDeleted, StorageInfo, StorageNewPassword,
-    StoragePackage, StoragePassword, StoragePlan, StoragePrices, StorageUndelete, UpdateTrafficInfo,
-    UpdateTrafficInfoReply, UsageReport, UsageReportReply,
+    AddPayment, AddPaymentReply, AvailableLocationsReply, BucketStatusReply, CancelPaymentAccountDeletion,
+    CancelPaymentAccountDeletionReply, ChangePlan, ChangePlanReply, CreateAccount, CreateBucket, CreateOrder,
+    CreateOrderReply, DeleteAccount, DeleteAccountReply, DeleteBucket, DeleteFile, DeleteFileReply,
+    DeletePaymentAccount, DeletePaymentAccountReply, GetAvailableLocations, GetBuckets, GetBucketsReply, GetBucketsRmq,
+    GetBucketsRmqReply, GetFiles, GetFilesReply, GetInvoice, GetUsers, GetUsersReply, History, HistoryReply,
+    InvoicePreview, InvoicePreviewReply, InvoiceReply, ListInvoices, ListInvoicesReply, ListPlans, ListPlansReply,
+    PlanChangePreview, PlanChangePreviewReply, ProvisionAccount, PurgeAccount, ReleaseAccount, SetAccountAccess,
+    SetAccountQuota, ShowKey, ShowKeyReply, StorageCreate, StorageCreated, StorageDelete, StorageDeleted, StorageInfo,
+    StorageNewPassword, StoragePackage, StoragePassword, StoragePlan, StoragePrices, StorageUndelete,
+    UpdateTrafficInfo, UpdateTrafficInfoReply, UsageReport, UsageReportReply,
 };
 use crate::event::{
-    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged, AccountReleased, BucketCreated,
-    BucketDeleted, BucketDiscovered, BucketVanished, BucketWatched, CustomerChanged, DriftDetected, FileDeleted,
-    KeyRotated, KeyShown, OrderFailed, OrderPlaced, PlanChanged, QuotaThresholdCrossed, ServiceCancellationWithdrawn,
-    ServiceCancelled, ServiceEnded, ServiceRenewed, ServiceStarted, ServiceTerminated, UsageGapDetected, UsageRecorded,
+    AccountAccessChanged, AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged,
+    AccountReleased, BucketCreated, BucketDeleted, BucketDiscovered, BucketVanished, BucketWatched, CustomerChanged,
+    DriftDetected, FileDeleted, InvoiceIssued, KeyRotated, KeyShown, OrderFailed, OrderPlaced, PaymentReceived,
+    PlanChanged, QuotaThresholdCrossed, ServiceCancellationWithdrawn, ServiceCancelled, ServiceDunned, ServiceEnded,
+    ServicePlanChanged, ServiceRenewed, ServiceStarted, ServiceTerminated, UsageGapDetected, UsageRecorded,
 };
 use crate::{Action, EventData};
 
@@ -55,6 +58,12 @@ pub trait EventVisitor {
 pub fn visit_actions<V: ActionVisitor>(visitor: &mut V) {
     visitor
         .visit::<CancelPaymentAccountDeletion, CancelPaymentAccountDeletionReply>(CancelPaymentAccountDeletion::NAME);
+    visitor.visit::<AddPayment, AddPaymentReply>(AddPayment::NAME);
+    visitor.visit::<ChangePlan, ChangePlanReply>(ChangePlan::NAME);
+    visitor.visit::<GetInvoice, InvoiceReply>(GetInvoice::NAME);
+    visitor.visit::<InvoicePreview, InvoicePreviewReply>(InvoicePreview::NAME);
+    visitor.visit::<ListInvoices, ListInvoicesReply>(ListInvoices::NAME);
+    visitor.visit::<PlanChangePreview, PlanChangePreviewReply>(PlanChangePreview::NAME);
     visitor.visit::<CreateAccount, CreateOrderReply>(CreateAccount::NAME);
     visitor.visit::<CreateBucket, BucketStatusReply>(CreateBucket::NAME);
     visitor.visit::<CreateOrder, CreateOrderReply>(CreateOrder::NAME);
@@ -73,6 +82,7 @@ pub fn visit_actions<V: ActionVisitor>(visitor: &mut V) {
     visitor.visit::<ProvisionAccount, AccountReply>(ProvisionAccount::NAME);
     visitor.visit::<PurgeAccount, AccountReply>(PurgeAccount::NAME);
     visitor.visit::<ReleaseAccount, AccountReply>(ReleaseAccount::NAME);
+    visitor.visit::<SetAccountAccess, AccountReply>(SetAccountAccess::NAME);
     visitor.visit::<SetAccountQuota, AccountReply>(SetAccountQuota::NAME);
     visitor.visit::<ShowKey, ShowKeyReply>(ShowKey::NAME);
     visitor.visit::<StorageCreate, StorageCreated>(StorageCreate::NAME);
@@ -87,6 +97,7 @@ pub fn visit_actions<V: ActionVisitor>(visitor: &mut V) {
 
 /// Shows a visitor all events.
 pub fn visit_events<V: EventVisitor>(visitor: &mut V) {
+    visitor.visit::<AccountAccessChanged>(AccountAccessChanged::EVENT);
     visitor.visit::<AccountDeleted>(AccountDeleted::EVENT);
     visitor.visit::<AccountProvisionFailed>(AccountProvisionFailed::EVENT);
     visitor.visit::<AccountProvisioned>(AccountProvisioned::EVENT);
@@ -97,6 +108,14 @@ pub fn visit_events<V: EventVisitor>(visitor: &mut V) {
     visitor.visit::<BucketDiscovered>(BucketDiscovered::EVENT);
     visitor.visit::<BucketVanished>(BucketVanished::EVENT);
     visitor.visit::<BucketWatched>(BucketWatched::EVENT);
+    visitor.visit::<InvoiceIssued>("credit_note.issued");
+    visitor.visit::<InvoiceIssued>(InvoiceIssued::EVENT);
+    visitor.visit::<PaymentReceived>(PaymentReceived::EVENT);
+    visitor.visit::<ServiceDunned>("service.locked");
+    visitor.visit::<ServiceDunned>(ServiceDunned::EVENT);
+    visitor.visit::<ServiceDunned>("service.restored");
+    visitor.visit::<ServiceDunned>("service.suspended");
+    visitor.visit::<ServicePlanChanged>(ServicePlanChanged::EVENT);
     visitor.visit::<CustomerChanged>("customer.added");
     visitor.visit::<CustomerChanged>(CustomerChanged::EVENT);
     visitor.visit::<DriftDetected>(DriftDetected::EVENT);

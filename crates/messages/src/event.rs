@@ -2,16 +2,18 @@
 
 mod accounts;
 mod drift;
+mod invoices;
 mod services;
 mod usage;
 
 use std::fmt;
 
 pub use accounts::{
-    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged, AccountReleased, BucketCreated,
-    BucketDeleted, BucketWatched, FileDeleted, KeyRotated, KeyShown,
+    AccountAccessChanged, AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged,
+    AccountReleased, BucketCreated, BucketDeleted, BucketWatched, FileDeleted, KeyRotated, KeyShown,
 };
 pub use drift::{DriftDetected, DriftKind};
+pub use invoices::{InvoiceIssued, PaymentReceived, ServiceDunned, ServicePlanChanged};
 use model::{CustomerId, Location, OrderId, PlanId, S3Uid, Timestamp};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -94,6 +96,7 @@ macro_rules! event {
 }
 
 event!(
+    AccountAccessChanged => "account.access_changed",
     AccountDeleted => "account.deleted",
     AccountProvisionFailed => "account.provision_failed",
     AccountProvisioned => "account.provisioned",
@@ -107,15 +110,19 @@ event!(
     CustomerChanged => "customer.changed",
     DriftDetected => "drift.detected",
     FileDeleted => "file.deleted",
+    InvoiceIssued => "invoice.issued",
     KeyRotated => "key.rotated",
     KeyShown => "key.shown",
     OrderFailed => "order.failed",
     OrderPlaced => "order.placed",
+    PaymentReceived => "payment.received",
     PlanChanged => "plan.updated",
     QuotaThresholdCrossed => "quota.threshold_reached",
     ServiceCancellationWithdrawn => "service.cancellation_withdrawn",
     ServiceCancelled => "service.cancelled",
+    ServiceDunned => "service.reminded",
     ServiceEnded => "service.ended",
+    ServicePlanChanged => "service.plan_changed",
     ServiceRenewed => "service.renewed",
     ServiceStarted => "service.started",
     ServiceTerminated => "service.terminated",
@@ -125,6 +132,7 @@ event!(
 
 /// Every event there is, with the role that publishes it. Schemas follow this table.
 pub const EVENTS: &[(&str, RoleName)] = &[
+    (AccountAccessChanged::EVENT, RoleName::Provisioner),
     (AccountDeleted::EVENT, RoleName::Provisioner),
     (AccountProvisionFailed::EVENT, RoleName::Provisioner),
     (AccountProvisioned::EVENT, RoleName::Provisioner),
@@ -135,15 +143,18 @@ pub const EVENTS: &[(&str, RoleName)] = &[
     (BucketDiscovered::EVENT, RoleName::Metering),
     (BucketVanished::EVENT, RoleName::Metering),
     (BucketWatched::EVENT, RoleName::Provisioner),
+    ("credit_note.issued", RoleName::Billing),
     ("customer.added", RoleName::Billing),
     (CustomerChanged::EVENT, RoleName::Billing),
     (DriftDetected::EVENT, RoleName::Provisioner),
     ("drift.resolved", RoleName::Provisioner),
     (FileDeleted::EVENT, RoleName::Provisioner),
+    (InvoiceIssued::EVENT, RoleName::Billing),
     (KeyRotated::EVENT, RoleName::Provisioner),
     (KeyShown::EVENT, RoleName::Provisioner),
     (OrderFailed::EVENT, RoleName::Billing),
     (OrderPlaced::EVENT, RoleName::Billing),
+    (PaymentReceived::EVENT, RoleName::Billing),
     ("plan.added", RoleName::Billing),
     (PlanChanged::EVENT, RoleName::Billing),
     (QuotaThresholdCrossed::EVENT, RoleName::Metering),
@@ -151,8 +162,13 @@ pub const EVENTS: &[(&str, RoleName)] = &[
     (ServiceCancellationWithdrawn::EVENT, RoleName::Billing),
     (ServiceCancelled::EVENT, RoleName::Billing),
     (ServiceEnded::EVENT, RoleName::Billing),
+    ("service.locked", RoleName::Billing),
+    (ServicePlanChanged::EVENT, RoleName::Billing),
+    (ServiceDunned::EVENT, RoleName::Billing),
     (ServiceRenewed::EVENT, RoleName::Billing),
+    ("service.restored", RoleName::Billing),
     (ServiceStarted::EVENT, RoleName::Billing),
+    ("service.suspended", RoleName::Billing),
     (ServiceTerminated::EVENT, RoleName::Billing),
     (UsageGapDetected::EVENT, RoleName::Metering),
     (UsageRecorded::EVENT, RoleName::Metering),

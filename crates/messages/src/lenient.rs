@@ -101,6 +101,13 @@ where
     deserializer.deserialize_any(TextVisitor).and_then(|text| T::try_from(text).map_err(D::Error::custom))
 }
 
+/// An exact amount: a text such as `"11.90"`, or a whole number.
+pub(crate) fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<rust_decimal::Decimal, D::Error> {
+    let text: String = text(deserializer)?;
+    let message = "must be a decimal in a text, for example \"11.90\"";
+    text.trim().parse().map_err(|_| D::Error::custom(message))
+}
+
 /// The same, where the parameter may be left out.
 pub(crate) fn optional_text<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where

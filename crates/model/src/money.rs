@@ -92,6 +92,9 @@ impl Money {
         let places = currency.decimal_places();
         let mut amount = amount.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero);
         amount.rescale(places);
+        if amount.is_zero() {
+            amount.set_sign_positive(true);
+        }
         Self { amount, currency }
     }
 
@@ -103,6 +106,27 @@ impl Money {
     /// The currency.
     pub fn currency(&self) -> Currency {
         self.currency
+    }
+
+    /// Nothing, in a currency.
+    pub fn zero(currency: Currency) -> Self {
+        Self::rounded(Decimal::ZERO, currency)
+    }
+
+    /// Whether it is less than nothing.
+    pub fn is_negative(&self) -> bool {
+        self.amount.is_sign_negative() && !self.amount.is_zero()
+    }
+
+    /// The same amount the other way.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self::rounded(-self.amount, self.currency)
+    }
+
+    /// The sum of amounts of one currency.
+    pub fn sum(amounts: impl IntoIterator<Item = Self>, currency: Currency) -> Result<Self, MoneyError> {
+        amounts.into_iter().try_fold(Self::zero(currency), Self::checked_add)
     }
 
     #[must_use]

@@ -15,6 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ::config::{File, FileFormat};
+use chrono::NaiveDate;
 use messages::RoleName;
 use rust_decimal::Decimal;
 use secrecy::SecretString;
@@ -182,10 +183,30 @@ pub struct BillingConfig {
     pub order_deadline_seconds: u64,
     /// How many free accounts a customer may have.
     pub free_accounts_max: u32,
-    /// Percent of tax by the customer's country (ISO 3166-1, upper-case); none where a country isn't listed.
-    pub tax_percent: BTreeMap<String, Decimal>,
+    /// Percent of tax by the customer's country (ISO 3166-1, upper-case) and by the day from which they apply; none where
+    /// a country isn't listed.
+    pub tax_percent: BTreeMap<String, BTreeMap<NaiveDate, Decimal>>,
+    /// How many days after it was issued an invoice is due.
+    pub payment_term_days: u32,
+    /// How many hours an invoice waits for the usage before it to be final.
+    pub usage_patience_hours: u32,
+    /// `[billing.dunning]`: days after an invoice's due date; a step without days never comes.
+    pub dunning: DunningConfig,
     /// How many messages it holds at once.
     pub prefetch: u16,
+}
+
+/// `[billing.dunning]`: how many days after an invoice's due date something happens to its service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DunningConfig {
+    /// The customer is reminded.
+    pub reminder_after_days: Option<u32>,
+    /// The account is locked: reading only.
+    pub lock_after_days: Option<u32>,
+    /// The account is suspended.
+    pub suspension_after_days: Option<u32>,
+    /// The account is deleted.
+    pub termination_after_days: Option<u32>,
 }
 
 /// How log lines look.

@@ -1,15 +1,17 @@
 //! Orders: what is checked before anything is made, and what a caller reads in the end.
 
 use messages::{CreateOrderReply, Refusal, RefusalKind, Reply, StorageCreated};
-use model::{BucketName, CustomerId, Location, OrderId, S3Uid, Timestamp};
+use model::{BucketName, CustomerId, Location, Money, OrderId, S3Uid, Timestamp};
 use uuid::Uuid;
 
-use super::customer::Customer;
-use super::plan::Plan;
+use super::customer::{Customer, Standing};
+use super::plan::{Plan, PlanPrice};
 
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OrderState {
+    /// Taken; the invoicing system has yet to accept it.
+    Ordered,
     /// The provisioner has been told; its event is awaited.
     Provisioning,
     /// The account is usable and billed.
@@ -41,6 +43,7 @@ pub(crate) fn check(
     plan: &Plan,
     customer: &Customer,
     location: &Location,
+    standing: &Standing,
     free_accounts: i64,
     free_accounts_max: u32,
 ) -> Result<(), Refusal> {
@@ -58,11 +61,38 @@ pub(crate) fn check(
     let Some(price) = plan.prices.get(&customer.currency) else {
         return Err(Refusal::new(format!("S3 plan {} has no price in {}", plan.id, customer.currency)));
     };
-    if price.price.amount().is_zero() && free_accounts >= i64::from(free_accounts_max) {
+    if price.price.amount().is_zero() {
+        if free_accounts < i64::from(free_accounts_max) {
+            return Ok(());
+        }
         let message = format!("a customer may have {free_accounts_max} free S3 accounts at most");
         return Err(Refusal::new(message).of_kind(RefusalKind::Forbidden));
     }
-    Ok(())
+    check_credit(customer, standing, price)
+}
+
+/// Whether the customer's credit limit allows one more paid account, and nothing of theirs is overdue.
+fn check_credit(customer: &Customer, standing: &Standing, price: &PlanPrice) -> Result<(), Refusal> {
+    let forbidden = |message: String| Refusal::new(message).of_kind(RefusalKind::Forbidden);
+    if !standing.overdue.amount().is_zero() {
+        let message = format!(
+            "{} of earlier invoices are overdue; a new S3 account can be ordered once they are paid",
+            standing.overdue
+        );
+        return Err(forbidden(message));
+    }
+    let Some(limit) = customer.credit_limit else { return Ok(()) };
+    let first = [price.price, price.setup_fee, standing.open, standing.credit.negated()];
+    let owed = Money::sum(first, customer.currency).map_err(|error| Refusal::new(error.to_string()))?;
+    if owed.amount() <= limit.amount() {
+        return Ok(());
+    }
+    Err(forbidden(format!(
+        "the credit limit of {limit} is too low: with {} open, {} of credit and the first invoice of {} net it would be {owed}",
+        standing.open,
+        standing.credit,
+        Money::sum([price.price, price.setup_fee], customer.currency).unwrap_or(price.price),
+    )))
 }
 
 /// A new account's short readable name, which can also be a bucket's.
@@ -97,11 +127,46 @@ mod tests {
     use model::Currency;
 
     use super::*;
+    use crate::domain::customer::tests::customer;
     use crate::domain::plan::tests::plan;
+
+    fn standing(open: &str, overdue: &str, credit: &str) -> Standing {
+        let eur = |text: &str| Money::rounded(text.parse().unwrap(), Currency::EUR);
+        Standing { open: eur(open), overdue: eur(overdue), credit: eur(credit) }
+    }
+
+    #[test]
+    fn a_paid_order_needs_credit_and_no_overdue_invoices() {
+        let (plan, location) = (plan(1, true, "NL", &["EUR"]), "NL".parse().unwrap());
+        let mut customer = customer("NL");
+        for (limit, now, refusal) in [
+            (None, standing("1000", "0", "0"), None),
+            (
+                None,
+                standing("5", "5", "0"),
+                Some("5.00 EUR of earlier invoices are overdue; a new S3 account can be ordered once they are paid"),
+            ),
+            (Some("9.80"), standing("0", "0", "0"), None),
+            (
+                Some("9.79"),
+                standing("0", "0", "0"),
+                Some(
+                    "the credit limit of 9.79 EUR is too low: with 0.00 EUR open, 0.00 EUR of credit and the first invoice of 9.80 EUR net it would be 9.80 EUR",
+                ),
+            ),
+            (Some("20"), standing("15", "0", "5"), None),
+            (Some("0"), standing("0", "0", "9.80"), None),
+        ] {
+            customer.credit_limit = limit.map(|text| Money::rounded(text.parse().unwrap(), Currency::EUR));
+            let checked = check(&plan, &customer, &location, &now, 0, 1);
+            assert_eq!(checked.err().map(|refusal| refusal.message).as_deref(), refusal);
+        }
+    }
 
     #[test]
     fn an_order_is_checked_before_anything_is_made() {
-        let customer = Customer { id: CustomerId(7), currency: Currency::EUR, country: "NL".to_owned() };
+        let customer = customer("NL");
+        let standing = standing("0", "0", "0");
         let mut free = plan(4, true, "NL", &["EUR"]);
         let price = free.prices.get_mut(&Currency::EUR).unwrap();
         price.price = model::Money::rounded(rust_decimal::Decimal::ZERO, Currency::EUR);
@@ -113,7 +178,7 @@ mod tests {
             (free.clone(), "NL", 0, None),
             (free, "NL", 1, Some("a customer may have 1 free S3 accounts at most")),
         ] {
-            let checked = check(&plan, &customer, &location.parse().unwrap(), free_accounts, 1);
+            let checked = check(&plan, &customer, &location.parse().unwrap(), &standing, free_accounts, 1);
             assert_eq!(checked.err().map(|refusal| refusal.message).as_deref(), refusal);
         }
     }

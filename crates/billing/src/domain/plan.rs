@@ -5,9 +5,36 @@ use std::collections::BTreeMap;
 use messages::{ListPlans, Refusal};
 use model::{Currency, Location, Money, PlanId, Principal};
 use rust_decimal::Decimal;
+use serde::Deserialize;
 
 use super::customer::Customer;
+use super::schedule::BillingDay;
 use super::term::Term;
+
+/// Which traffic costs money beyond what is included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OverageTraffic {
+    Out,
+    In,
+    Both,
+}
+
+impl OverageTraffic {
+    /// As stored and as plan files say it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::In => "in",
+            Self::Both => "both",
+        }
+    }
+
+    /// The one of that name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Out, Self::In, Self::Both].into_iter().find(|traffic| traffic.as_str() == name)
+    }
+}
 
 /// What a plan costs in one currency.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,10 +59,13 @@ pub(crate) struct Plan {
     pub(crate) base_price: Decimal,
     pub(crate) quota_bytes: i64,
     pub(crate) included_storage_bytes: i64,
+    /// 0: as much as they like.
     pub(crate) included_traffic_in_bytes: i64,
     pub(crate) included_traffic_out_bytes: i64,
     pub(crate) minimum_term: Term,
     pub(crate) payment_period: Term,
+    pub(crate) billing_day: BillingDay,
+    pub(crate) overage_traffic: OverageTraffic,
     /// Whether it is reachable over FTPS.
     pub(crate) ftps: bool,
     pub(crate) prices: BTreeMap<Currency, PlanPrice>,
@@ -63,6 +93,43 @@ pub(crate) fn visible(
     Ok(seen)
 }
 
+/// Whether a service may change from one plan to another, and what that costs in its currency.
+///
+/// Both must have the same periods: a service's days are counted by one schedule for ever.
+pub(crate) fn check_change<'a>(
+    previous: &Plan,
+    plan: &'a Plan,
+    currency: Currency,
+    location: &Location,
+    used_bytes: i64,
+) -> Result<&'a PlanPrice, Refusal> {
+    let conflict = |message: String| Err(Refusal::conflict(message));
+    if (plan.id, plan.version) == (previous.id, previous.version) {
+        return conflict(format!("the S3 account has S3 plan {} already, in its newest version", plan.id));
+    }
+    if !plan.active {
+        return conflict(format!("S3 plan {} is not active", plan.id));
+    }
+    if !plan.locations.contains(location) {
+        return conflict(format!("S3 plan {} is not available in {location}, where the S3 account is", plan.id));
+    }
+    if (plan.payment_period, plan.billing_day) != (previous.payment_period, previous.billing_day) {
+        return conflict(format!(
+            "S3 plan {} has another payment period or billing day ({}, {}) than the S3 account ({}, {}); it needs a new account",
+            plan.id, plan.payment_period, plan.billing_day, previous.payment_period, previous.billing_day
+        ));
+    }
+    if used_bytes > plan.quota_bytes {
+        return conflict(format!(
+            "S3 plan {} holds {} bytes, but the S3 account stores {used_bytes}; delete files first",
+            plan.id, plan.quota_bytes
+        ));
+    }
+    plan.prices
+        .get(&currency)
+        .ok_or_else(|| Refusal::conflict(format!("S3 plan {} has no price in {currency}", plan.id)))
+}
+
 fn for_customer(mut plan: Plan, customer: &Customer) -> Option<Plan> {
     plan.prices.retain(|currency, _| *currency == customer.currency);
     (plan.active && !plan.prices.is_empty()).then_some(plan)
@@ -70,9 +137,8 @@ fn for_customer(mut plan: Plan, customer: &Customer) -> Option<Plan> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use model::CustomerId;
-
     use super::*;
+    use crate::domain::customer::tests::customer;
 
     pub(crate) fn plan(id: i64, active: bool, location: &str, currencies: &[&str]) -> Plan {
         let price = |currency: Currency| PlanPrice {
@@ -96,6 +162,8 @@ pub(crate) mod tests {
             included_traffic_out_bytes: 0,
             minimum_term: "1M".parse().unwrap(),
             payment_period: "1M".parse().unwrap(),
+            billing_day: BillingDay::Anniversary,
+            overage_traffic: OverageTraffic::Out,
             ftps: false,
             prices: currencies.map(|currency| (currency, price(currency))).collect(),
         }
@@ -106,7 +174,7 @@ pub(crate) mod tests {
         let plans = || {
             vec![plan(1, true, "NL", &["EUR", "USD"]), plan(2, false, "NL", &["EUR"]), plan(3, true, "US", &["USD"])]
         };
-        let customer = Customer { id: CustomerId(7), currency: Currency::EUR, country: "NL".to_owned() };
+        let customer = customer("NL");
         let ids = |principal, wanted: &ListPlans, location: Option<&str>| {
             let location = location.map(|name| name.parse().unwrap());
             visible(plans(), principal, Some(&customer), wanted, location.as_ref())

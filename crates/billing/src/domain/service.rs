@@ -1,21 +1,25 @@
 //! Services: one account under one plan, from its first period to its end.
 
+use chrono::NaiveDate;
 use messages::Refusal;
 use model::{CustomerId, PlainTime, S3Uid, ServiceId, Timestamp};
 
+use super::dunning::DunningStep;
+use super::schedule::{BillingDay, Schedule, midnight};
 use super::term::Term;
 
-/// A thousand months of minimum term, in periods of a day.
-const PERIODS_MAX: u32 = 31_000;
-
-/// Where a service stands.
+/// Where a service stands, from its order to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServiceState {
-    /// In use and paid for.
+    /// Ordered; the invoicing system has yet to accept it.
+    Ordered,
+    /// Its account is being made.
+    Initializing,
+    /// In use.
     Running,
-    /// Locked by the operator.
+    /// Unpaid: reading only.
     Locked,
-    /// Switched off.
+    /// Unpaid for long: neither reading nor writing.
     Off,
     /// Cancelled: it ends at its termination date, or is ending right now.
     Deleting,
@@ -23,10 +27,24 @@ pub(crate) enum ServiceState {
     Deleted,
 }
 
+/// A change that can't happen in a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a service that is {} can't {change:?}", .state.as_str())]
+pub(crate) struct IllegalChange {
+    state: ServiceState,
+    change: ServiceChange,
+}
+
 impl ServiceState {
+    /// All of them.
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Ordered, Self::Initializing, Self::Running, Self::Locked, Self::Off, Self::Deleting, Self::Deleted];
+
     /// As stored, and as `/storage` shows it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Ordered => "ordered",
+            Self::Initializing => "initializing",
             Self::Running => "running",
             Self::Locked => "locked",
             Self::Off => "off",
@@ -37,31 +55,58 @@ impl ServiceState {
 
     /// The state of that name.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Running, Self::Locked, Self::Off, Self::Deleting, Self::Deleted]
-            .into_iter()
-            .find(|state| state.as_str() == name)
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 
-    /// The state after `change`; `None` where that can't happen.
-    pub(crate) const fn after(self, change: ServiceChange) -> Option<Self> {
-        use ServiceChange::{Cancel, End, Terminate, Withdraw};
-        use ServiceState::{Deleted, Deleting, Locked, Off, Running};
-        match (self, change) {
-            (Running | Locked | Off, Cancel | Terminate) | (Deleting, Terminate) => Some(Deleting),
-            (Deleting, Withdraw) => Some(Running),
-            (Deleting, End) => Some(Deleted),
-            (Running | Locked | Off, Withdraw | End) | (Deleting, Cancel) | (Deleted, _) => None,
-        }
+    /// The state after `change`.
+    pub(crate) const fn after(self, change: ServiceChange) -> Result<Self, IllegalChange> {
+        use ServiceChange::{Cancel, End, Fail, Lock, Provision, Restore, Start, Suspend, Terminate, Withdraw};
+        use ServiceState::{Deleted, Deleting, Initializing, Locked, Off, Ordered, Running};
+        Ok(match (self, change) {
+            (Ordered, Provision) => Initializing,
+            (Initializing, Start) => Running,
+            (Ordered | Initializing, Fail) | (Deleting, End) => Deleted,
+            (Running | Locked | Off, Cancel | Terminate) | (Deleting, Terminate) => Deleting,
+            (Running, Lock) => Locked,
+            (Running | Locked, Suspend) => Off,
+            (Locked | Off, Restore) => Running,
+            // A cancelled service that isn't paid stays cancelled; its account is locked all the same.
+            (Deleting, Lock | Suspend | Restore) => Deleting,
+            (Deleting, Withdraw(step)) => match step {
+                Some(DunningStep::Suspension) => Off,
+                Some(DunningStep::Lock) => Locked,
+                _ => Running,
+            },
+            (Ordered, Start | Cancel | Withdraw(_) | Lock | Suspend | Restore | Terminate | End)
+            | (Initializing, Provision | Cancel | Withdraw(_) | Lock | Suspend | Restore | Terminate | End)
+            | (Running, Provision | Start | Fail | Withdraw(_) | Restore | End)
+            | (Locked, Provision | Start | Fail | Withdraw(_) | Lock | End)
+            | (Off, Provision | Start | Fail | Withdraw(_) | Lock | Suspend | End)
+            | (Deleting, Provision | Start | Fail | Cancel)
+            | (Deleted, _) => return Err(IllegalChange { state: self, change }),
+        })
     }
 }
 
 /// What can happen to a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServiceChange {
+    /// Its order is accepted; the account is being made.
+    Provision,
+    /// Its account is usable.
+    Start,
+    /// Its account can't be made.
+    Fail,
     /// It is cancelled for a later date.
     Cancel,
-    /// Its cancellation is withdrawn.
-    Withdraw,
+    /// Its cancellation is withdrawn; how far its dunning has come meanwhile decides what it goes back to.
+    Withdraw(Option<DunningStep>),
+    /// It isn't paid: reading only.
+    Lock,
+    /// It isn't paid for long.
+    Suspend,
+    /// It is paid.
+    Restore,
     /// It is over for good; its account is being deleted.
     Terminate,
     /// Its account is gone.
@@ -89,24 +134,43 @@ pub(crate) struct Service {
     pub(crate) period_end: Timestamp,
     pub(crate) payment_period: Term,
     pub(crate) minimum_term: Term,
+    pub(crate) billing_day: BillingDay,
+    /// How far its dunning has come; none where nothing is overdue.
+    pub(crate) dunning_step: Option<DunningStep>,
     pub(crate) cancellation: Option<Cancellation>,
     pub(crate) terminated_at: Option<Timestamp>,
 }
 
 impl Service {
-    /// The end of the `number`th period, counted from the service's beginning: a month's end stays one.
-    pub(crate) fn end_of_period(&self, number: u32) -> Timestamp {
-        end_of_period(self.started_at, self.payment_period, number)
+    /// Its periods.
+    pub(crate) fn schedule(&self) -> Schedule {
+        let start = self.started_at.date_naive();
+        Schedule { start, period: self.payment_period, billing_day: self.billing_day }
     }
 
-    /// The end of the minimum term.
+    /// The end of the `number`th period.
+    pub(crate) fn end_of_period(&self, number: u32) -> Timestamp {
+        midnight(self.schedule().period(number).end)
+    }
+
+    /// The end of the minimum term, which counts from the first day.
     pub(crate) fn minimum_term_end(&self) -> Timestamp {
-        self.minimum_term.after(self.started_at)
+        minimum_term_end(&self.schedule(), self.minimum_term)
     }
 
     /// When a cancellation of `now` takes effect: the end of what is paid, and not before the minimum term.
     pub(crate) fn termination_at(&self, now: Timestamp) -> Timestamp {
-        earliest_termination(self.started_at, self.payment_period, self.period_number, self.minimum_term, now)
+        earliest_termination(&self.schedule(), self.period_number, self.minimum_term, now)
+    }
+
+    /// The days from which on a service that ends now is charged no base fee, and not used. Today is a used day, unless
+    /// it was to end by now.
+    pub(crate) fn last_days(&self, now: Timestamp, gives_back: bool) -> (NaiveDate, NaiveDate) {
+        let tomorrow = now.date_naive().succ_opt().unwrap_or(NaiveDate::MAX);
+        let agreed = self.cancellation.map(|cancellation| cancellation.termination_at.date_naive());
+        let used_until = agreed.map_or(tomorrow, |agreed| agreed.min(tomorrow));
+        let charged_until = if gives_back { used_until } else { self.period_end.date_naive().max(used_until) };
+        (charged_until, used_until)
     }
 
     /// The state and the cancellation that stand after `now`'s wish to cancel: those that stood already, or new ones.
@@ -115,10 +179,8 @@ impl Service {
             (Some(terminated_at), _) => Err(ending(terminated_at)),
             (None, Some(cancellation)) => Ok((self.state, cancellation)),
             (None, None) => match self.state.after(ServiceChange::Cancel) {
-                Some(state) => {
-                    Ok((state, Cancellation { cancelled_at: now, termination_at: self.termination_at(now) }))
-                }
-                None => Err(Refusal::account_not_found()),
+                Ok(state) => Ok((state, Cancellation { cancelled_at: now, termination_at: self.termination_at(now) })),
+                Err(_) => Err(Refusal::account_not_found()),
             },
         }
     }
@@ -129,7 +191,7 @@ impl Service {
         if let Some(terminated_at) = self.terminated_at.or(due) {
             return Err(ending(terminated_at));
         }
-        let withdrawn = self.state.after(ServiceChange::Withdraw).zip(self.cancellation);
+        let withdrawn = self.state.after(ServiceChange::Withdraw(self.dunning_step)).ok().zip(self.cancellation);
         withdrawn.ok_or_else(|| Refusal::conflict("the S3 account's service is not cancelled"))
     }
 
@@ -147,27 +209,23 @@ impl Service {
                 PlainTime(end)
             )));
         }
-        self.state.after(ServiceChange::Terminate).ok_or_else(Refusal::account_not_found)
+        self.state.after(ServiceChange::Terminate).map_err(|_| Refusal::account_not_found())
     }
 }
 
-fn end_of_period(started_at: Timestamp, payment_period: Term, number: u32) -> Timestamp {
-    payment_period.times(number).after(started_at)
+/// The end of the minimum term of what began with `schedule`.
+pub(crate) fn minimum_term_end(schedule: &Schedule, minimum_term: Term) -> Timestamp {
+    minimum_term.after(midnight(schedule.start))
 }
 
 /// The end of the first period, from the running one on, that ends neither before `now` nor within the minimum term.
 pub(crate) fn earliest_termination(
-    started_at: Timestamp,
-    payment_period: Term,
+    schedule: &Schedule,
     period_number: u32,
     minimum_term: Term,
     now: Timestamp,
 ) -> Timestamp {
-    let not_before = minimum_term.after(started_at).max(now);
-    (period_number..period_number.saturating_add(PERIODS_MAX))
-        .map(|number| end_of_period(started_at, payment_period, number))
-        .find(|end| *end >= not_before)
-        .unwrap_or(Timestamp::MAX_UTC)
+    schedule.end_not_before(period_number, minimum_term_end(schedule, minimum_term).max(now))
 }
 
 fn ending(terminated_at: Timestamp) -> Refusal {
@@ -197,6 +255,8 @@ mod tests {
             period_end: moment(started_at),
             payment_period: payment_period.parse().unwrap(),
             minimum_term: minimum_term.parse().unwrap(),
+            billing_day: BillingDay::Anniversary,
+            dunning_step: None,
             cancellation: None,
             terminated_at: None,
         };
@@ -207,9 +267,9 @@ mod tests {
     #[test]
     fn a_cancellation_takes_effect_at_the_end_of_what_is_paid_and_not_before_the_minimum_term() {
         for (started, period, minimum, now, end) in [
-            ("2026-01-31T10:00:00Z", "1M", "1M", "2026-02-01T00:00:00Z", "2026-02-28T10:00:00Z"),
-            ("2026-01-31T10:00:00Z", "1M", "1M", "2026-03-01T00:00:00Z", "2026-03-31T10:00:00Z"),
-            ("2026-01-31T10:00:00Z", "1M", "12M", "2026-02-01T00:00:00Z", "2027-01-31T10:00:00Z"),
+            ("2026-01-31T10:00:00Z", "1M", "1M", "2026-02-01T00:00:00Z", "2026-02-28T00:00:00Z"),
+            ("2026-01-31T10:00:00Z", "1M", "1M", "2026-03-01T00:00:00Z", "2026-03-31T00:00:00Z"),
+            ("2026-01-31T10:00:00Z", "1M", "12M", "2026-02-01T00:00:00Z", "2027-01-31T00:00:00Z"),
             ("2026-01-01T00:00:00Z", "1M", "45D", "2026-01-02T00:00:00Z", "2026-03-01T00:00:00Z"),
             ("2026-01-01T00:00:00Z", "1Y", "1M", "2026-01-02T00:00:00Z", "2027-01-01T00:00:00Z"),
             ("2026-01-01T00:00:00Z", "1M", "0D", "2026-02-01T00:00:00Z", "2026-02-01T00:00:00Z"),
@@ -243,17 +303,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_leads_out_of_deleted_and_only_deleting_leads_there(
-            changes in proptest::collection::vec(0usize..4, 0..12)
-        ) {
-            use ServiceChange::{Cancel, End, Terminate, Withdraw};
-            let mut state = ServiceState::Running;
-            for change in changes.into_iter().map(|index| [Cancel, Withdraw, Terminate, End][index]) {
-                let Some(next) = state.after(change) else { continue };
-                prop_assert_ne!(state, ServiceState::Deleted);
-                prop_assert_eq!(next == ServiceState::Deleted, state == ServiceState::Deleting && change == End);
+        fn only_what_can_happen_happens(changes in proptest::collection::vec(0usize..12, 0..20)) {
+            use ServiceChange::{Cancel, End, Fail, Lock, Provision, Restore, Start, Suspend, Terminate, Withdraw};
+            const CHANGES: [ServiceChange; 12] = [
+                Provision, Start, Fail, Cancel, Withdraw(None), Withdraw(Some(DunningStep::Lock)),
+                Withdraw(Some(DunningStep::Suspension)), Lock, Suspend, Restore, Terminate, End,
+            ];
+            let (mut state, mut seen) = (ServiceState::Ordered, vec![ServiceState::Ordered]);
+            for change in changes.into_iter().map(|index| CHANGES[index]) {
+                let Ok(next) = state.after(change) else { continue };
+                prop_assert_ne!(state, ServiceState::Deleted, "nothing leads out of it");
+                prop_assert!(!seen.contains(&ServiceState::Running) || change != Fail, "what ran doesn't fail");
+                prop_assert_eq!(next == ServiceState::Deleted, matches!(change, End | Fail));
                 prop_assert_eq!(ServiceState::from_name(next.as_str()), Some(next));
                 state = next;
+                seen.push(state);
             }
         }
 

@@ -1,7 +1,5 @@
 //! What `/storage` shows: prices with tax and a decimal comma, sizes in GB.
 
-use std::collections::BTreeMap;
-
 use messages::{StoragePlan, StoragePrice, StoragePricing};
 use model::{ByteCount, Currency, Money};
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -10,23 +8,6 @@ use super::plan::{Plan, PlanPrice};
 
 /// All plans are for private customers.
 pub(crate) const KIND: &str = "P";
-
-/// Percent of tax by country (ISO 3166-1, upper-case); none where a country isn't listed.
-#[derive(Debug, Clone, Default)]
-pub struct TaxRates(BTreeMap<String, Decimal>);
-
-impl TaxRates {
-    /// The percent that apply in a country.
-    pub(crate) fn percent(&self, country: &str) -> Decimal {
-        self.0.get(country).copied().unwrap_or_default()
-    }
-}
-
-impl FromIterator<(String, Decimal)> for TaxRates {
-    fn from_iter<I: IntoIterator<Item = (String, Decimal)>>(rates: I) -> Self {
-        Self(rates.into_iter().collect())
-    }
-}
 
 /// A plan as `/storage/prices` shows it to a customer who pays in `currency`; `None` where it has no price in that.
 pub(crate) fn plan(plan: &Plan, currency: Currency, tax_percent: Decimal) -> Option<StoragePlan> {

@@ -9,7 +9,7 @@ use model::Timestamp;
 /// A text that is no term.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a term is a number from 0 to 999 and D, W, M or Y, for example 1M, not {0:?}")]
-pub(crate) struct InvalidTerm(String);
+pub struct InvalidTerm(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
@@ -21,30 +21,40 @@ enum Unit {
 
 /// A length of time by the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Term {
+pub struct Term {
     count: u32,
     unit: Unit,
 }
 
 impl Term {
-    /// So many of this term, one after the other.
-    pub(crate) fn times(self, number: u32) -> Self {
-        Self { count: self.count.saturating_mul(number), ..self }
+    /// Its months, where it is counted in months or years.
+    pub(crate) fn months(self) -> Option<u32> {
+        match self.unit {
+            Unit::Month => Some(self.count),
+            Unit::Year => Some(self.count.saturating_mul(12)),
+            Unit::Day | Unit::Week => None,
+        }
+    }
+
+    /// Its days, where it is counted in days or weeks; 0 otherwise.
+    pub(crate) fn days(self) -> u32 {
+        match self.unit {
+            Unit::Day => self.count,
+            Unit::Week => self.count.saturating_mul(7),
+            Unit::Month | Unit::Year => 0,
+        }
     }
 
     /// Whether it has no length.
-    pub(crate) fn is_zero(self) -> bool {
+    pub fn is_zero(self) -> bool {
         self.count == 0
     }
 
     /// The moment one term after `start`. A month's end stays one: 31 January + 1M is the last day of February.
     pub(crate) fn after(self, start: Timestamp) -> Timestamp {
-        let count = self.count;
-        match self.unit {
-            Unit::Day => start.checked_add_days(Days::new(u64::from(count))),
-            Unit::Week => start.checked_add_days(Days::new(u64::from(count) * 7)),
-            Unit::Month => start.checked_add_months(Months::new(count)),
-            Unit::Year => start.checked_add_months(Months::new(count.saturating_mul(12))),
+        match self.months() {
+            Some(months) => start.checked_add_months(Months::new(months)),
+            None => start.checked_add_days(Days::new(u64::from(self.days()))),
         }
         .unwrap_or(Timestamp::MAX_UTC)
     }

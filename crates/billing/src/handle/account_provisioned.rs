@@ -6,6 +6,8 @@ use messages::{AccountProvisioned, CommandKey, Event, EventData, ServiceStarted,
 use runtime::Consume;
 
 use crate::domain::order::{self, OrderState};
+use crate::domain::schedule::midnight;
+use crate::domain::service::{ServiceChange, ServiceState};
 use crate::{Billing, store};
 
 #[async_trait]
@@ -20,8 +22,12 @@ impl Consume<AccountProvisioned> for Billing {
         }
         let now = step.now();
         store::orders::conclude(step.connection(), order.id, None, now).await?;
-        let period_end = store::services::payment_period(step.connection(), order.id).await?.after(now);
-        let service_id = store::services::insert(step.connection(), order.id, now, period_end).await?;
+        let first = store::plans::schedule_of_order(step.connection(), order.id, now.date_naive()).await?.period(1);
+        let (period_start, period_end) = (midnight(first.start), midnight(first.end));
+        let state = ServiceState::Initializing.after(ServiceChange::Start);
+        let state = state.map_err(|error| Failure::Unavailable(error.to_string()))?;
+        let service_id =
+            store::services::insert(step.connection(), order.id, state, (period_start, period_end), now).await?;
         step.record(Record {
             event: ServiceStarted::EVENT,
             subject: Subject::Account(order.s3uid.clone()),
@@ -31,7 +37,7 @@ impl Consume<AccountProvisioned> for Billing {
             data: &ServiceStarted {
                 service_id,
                 order_id: order.id,
-                period_start: now,
+                period_start,
                 period_end,
                 bucket_error: data.bucket_error.clone(),
             },

@@ -61,7 +61,9 @@ pub(super) async fn place(
         .ok_or_else(|| Refusal::not_found("customer not found"))?;
     let plan = wished_plan(step, &wish.plan).await?;
     let free_accounts = store::orders::free_accounts(step.connection(), customer_id).await?;
-    order::check(&plan, &customer, &location, free_accounts, billing.settings.free_accounts_max)?;
+    let (currency, today) = (customer.currency, step.now().date_naive());
+    let standing = store::receivables::standing(step.connection(), customer_id, currency, today).await?;
+    order::check(&plan, &customer, &location, &standing, free_accounts, billing.settings.free_accounts_max)?;
 
     let key = request.key()?;
     let now = step.now();

@@ -25,8 +25,10 @@ impl DatabaseCommand<DeleteAccount> for Billing {
             reason: parameters.reason.as_deref(),
             requested_by: Some(&request.key()?),
             traceparent: request.traceparent.as_deref(),
+            // A customer may use up what they paid for; whom an administrator ends can't.
+            gives_back: request.principal.is_admin(),
         };
-        terminate(step, &service, state, &termination).await?;
+        terminate(step, &self.settings, &service, state, &termination).await?;
         Ok(Decision::Later)
     }
 }

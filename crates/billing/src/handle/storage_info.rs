@@ -10,6 +10,7 @@ use runtime::Query;
 use rust_decimal::Decimal;
 
 use crate::domain::plan::PlanPrice;
+use crate::domain::schedule::Schedule;
 use crate::domain::service::earliest_termination;
 use crate::domain::storage;
 use crate::domain::term::Term;
@@ -26,7 +27,7 @@ impl Query<StorageInfo> for Billing {
         if rows.is_empty() && parameters.name.is_some() {
             return Err(Refusal::not_found(super::PACKAGE_NOT_FOUND).into());
         }
-        let tax_percent = self.settings.tax_rates.percent(&customer.country);
+        let tax_percent = self.settings.tax_rates.percent(&customer, self.clock.now().date_naive());
         let now = self.clock.now();
         rows.into_iter().map(|row| Ok((row.name.clone(), self.package(row, tax_percent, now)?))).collect()
     }
@@ -44,11 +45,12 @@ impl Billing {
             traffic_overage_per_gb: row.traffic_overage_price_per_gb,
             storage_overage_per_gb: Decimal::ZERO,
         };
-        let started_at = row.started_at.unwrap_or(now);
+        let billing_day = row.billing_day.parse().map_err(|error| broken(&error))?;
+        let start = row.started_at.unwrap_or(now).date_naive();
+        let schedule = Schedule { start, period: payment_period, billing_day };
         let period_number = row.period_number.and_then(|number| u32::try_from(number).ok()).unwrap_or(1);
-        let last_moment = row
-            .termination_at
-            .unwrap_or_else(|| earliest_termination(started_at, payment_period, period_number, minimum_term, now));
+        let last_moment =
+            row.termination_at.unwrap_or_else(|| earliest_termination(&schedule, period_number, minimum_term, now));
         let shown = |moment: Option<Timestamp>| moment.map_or_else(String::new, |at| PlainTime(at).to_string());
         Ok(StoragePackage {
             tariff: row.tariff,
@@ -62,7 +64,7 @@ impl Billing {
             username: row.access_key.unwrap_or_default(),
             minterm: minimum_term.to_string(),
             payment_period: payment_period.to_string(),
-            state: row.state.unwrap_or_else(|| "initializing".to_owned()),
+            state: row.state.unwrap_or(row.order_state),
             price: storage::pricing(&price, currency, tax_percent),
             order_datetime: PlainTime(row.ordered_at),
             termination_datetime: shown(row.cancelled_at),

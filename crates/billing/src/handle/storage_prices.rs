@@ -20,7 +20,7 @@ impl Query<StoragePrices> for Billing {
         let plans = store::plans::newest(&mut connection, None).await?;
         let (principal, all) = (model::Principal::Customer(customer.id), ListPlans { id: None, location: None });
         let visible = plan::visible(plans, principal, Some(&customer), &all, None)?;
-        let tax_percent = self.settings.tax_rates.percent(&customer.country);
+        let tax_percent = self.settings.tax_rates.percent(&customer, self.clock.now().date_naive());
         Ok(visible.iter().filter_map(|plan| storage::plan(plan, customer.currency, tax_percent)).collect())
     }
 }

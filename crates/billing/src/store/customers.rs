@@ -1,7 +1,7 @@
 //! `billing.customers`.
 
 use history::Failure;
-use model::{CustomerId, Timestamp};
+use model::{CustomerId, Money, Timestamp};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::broken;
@@ -10,17 +10,27 @@ use crate::domain::customer::Customer;
 
 /// A customer.
 pub(crate) async fn find(executor: impl PgExecutor<'_>, id: CustomerId) -> Result<Option<Customer>, Failure> {
-    let row = sqlx::query!("SELECT currency, country FROM billing.customers WHERE id = $1", id.0)
-        .fetch_optional(executor)
-        .await?;
+    let row = sqlx::query!(
+        "SELECT currency, country, is_tax_exempt, credit_limit, billing_entity FROM billing.customers WHERE id = $1",
+        id.0
+    )
+    .fetch_optional(executor)
+    .await?;
     row.map(|row| {
         let currency = row.currency.parse().map_err(|error| broken("customer", &error))?;
-        Ok(Customer { id, currency, country: row.country })
+        Ok(Customer {
+            id,
+            currency,
+            country: row.country,
+            is_tax_exempt: row.is_tax_exempt,
+            credit_limit: row.credit_limit.map(|limit| Money::rounded(limit, currency)),
+            billing_entity: row.billing_entity,
+        })
     })
     .transpose()
 }
 
-/// Locks a customer, so that two orders at once can't both be their last free one.
+/// Locks a customer: their orders and their money change one after the other. Whoever locks services too does that first.
 pub(crate) async fn lock(connection: &mut PgConnection, id: CustomerId) -> Result<Option<Customer>, Failure> {
     sqlx::query_scalar!("SELECT id FROM billing.customers WHERE id = $1 FOR UPDATE", id.0)
         .fetch_optional(&mut *connection)
@@ -35,17 +45,25 @@ pub(crate) async fn upsert(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     Ok(sqlx::query_scalar!(
-        r#"INSERT INTO billing.customers (id, email, country, currency, billing_entity, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6)
+        r#"INSERT INTO billing.customers (id, email, country, currency, billing_entity, created_at, name, address,
+               vat_id, is_tax_exempt, credit_limit)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
            ON CONFLICT (id) DO UPDATE SET email = EXCLUDED.email, country = EXCLUDED.country,
-               currency = EXCLUDED.currency, billing_entity = EXCLUDED.billing_entity
+               currency = EXCLUDED.currency, billing_entity = EXCLUDED.billing_entity, name = EXCLUDED.name,
+               address = EXCLUDED.address, vat_id = EXCLUDED.vat_id, is_tax_exempt = EXCLUDED.is_tax_exempt,
+               credit_limit = EXCLUDED.credit_limit
            RETURNING xmax = 0 AS "is_new!""#,
         customer.id.0,
         customer.email,
         customer.country,
         customer.currency.code(),
         customer.billing_entity,
-        now
+        now,
+        customer.name,
+        customer.address,
+        customer.vat_id,
+        customer.is_tax_exempt,
+        customer.credit_limit
     )
     .fetch_one(connection)
     .await?)

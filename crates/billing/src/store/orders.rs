@@ -38,6 +38,7 @@ impl TryFrom<Row> for Order {
             principal: row.principal,
             message_id: row.message_id,
             state: match row.state.as_str() {
+                "ordered" => OrderState::Ordered,
                 "provisioning" => OrderState::Provisioning,
                 "completed" => OrderState::Completed,
                 "failed" => OrderState::Failed,

@@ -18,6 +18,9 @@ pub(crate) struct Row {
     pub(crate) access_key: Option<String>,
     pub(crate) minimum_term: String,
     pub(crate) payment_period: String,
+    pub(crate) billing_day: String,
+    /// What the order says as a service's state.
+    pub(crate) order_state: String,
     /// Of the service; `None` while the order is being provisioned.
     pub(crate) state: Option<String>,
     pub(crate) currency: String,
@@ -43,7 +46,8 @@ pub(crate) async fn of_customer(
                   coalesce((SELECT sum(u.usage_bytes) FROM shared.bucket_usage u WHERE u.s3uid = o.s3uid), 0)::bigint
                       AS "used_bytes!",
                   v.included_traffic_in_bytes, v.included_traffic_out_bytes, v.ftps, o.location,
-                  a.access_key AS "access_key?", v.minimum_term, v.payment_period, s.state AS "state?", o.currency,
+                  a.access_key AS "access_key?", v.minimum_term, v.payment_period, v.billing_day,
+                  CASE o.state WHEN 'ordered' THEN 'ordered' ELSE 'initializing' END AS "order_state!", s.state AS "state?", o.currency,
                   p.price, p.setup_fee, p.traffic_overage_price_per_gb, o.created_at AS ordered_at,
                   s.created_at AS "started_at?", s.period_number AS "period_number?", s.cancelled_at, s.termination_at
            FROM billing.orders o
@@ -53,7 +57,7 @@ pub(crate) async fn of_customer(
            LEFT JOIN billing.services s ON s.order_id = o.id
            LEFT JOIN shared.accounts a ON a.s3uid = o.s3uid AND s.id IS NOT NULL
            WHERE o.customer_id = $1 AND ($2::text IS NULL OR o.name = $2)
-               AND (o.state = 'provisioning' OR s.state <> 'deleted')
+               AND (o.state IN ('ordered', 'provisioning') OR s.state <> 'deleted')
            ORDER BY o.name"#,
         customer_id.0,
         name

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use history::Failure;
-use model::{Currency, Money, PlanId, Timestamp};
+use model::{Currency, Money, OrderId, PlanId, ServiceId, Timestamp};
 use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
 use super::broken;
-use crate::domain::plan::{Plan, PlanPrice};
+use crate::domain::charge::Segment;
+use crate::domain::plan::{OverageTraffic, Plan, PlanPrice};
+use crate::domain::schedule::Schedule;
 
 struct Row {
     plan_id: i64,
@@ -24,6 +27,8 @@ struct Row {
     included_traffic_out_bytes: i64,
     minimum_term: String,
     payment_period: String,
+    billing_day: String,
+    overage_traffic: String,
     ftps: bool,
 }
 
@@ -55,6 +60,9 @@ impl TryFrom<Row> for Plan {
             included_traffic_out_bytes: row.included_traffic_out_bytes,
             minimum_term: row.minimum_term.parse().map_err(|error| broken("plan", &error))?,
             payment_period: row.payment_period.parse().map_err(|error| broken("plan", &error))?,
+            billing_day: row.billing_day.parse().map_err(|error| broken("plan", &error))?,
+            overage_traffic: OverageTraffic::from_name(&row.overage_traffic)
+                .ok_or_else(|| broken("plan", &row.overage_traffic))?,
             ftps: row.ftps,
             prices: BTreeMap::new(),
         })
@@ -71,7 +79,8 @@ pub(crate) async fn newest(connection: &mut PgConnection, id: Option<PlanId>) ->
                   quota_bytes AS "quota_bytes!", included_storage_bytes AS "included_storage_bytes!",
                   included_traffic_in_bytes AS "included_traffic_in_bytes!",
                   included_traffic_out_bytes AS "included_traffic_out_bytes!", minimum_term AS "minimum_term!",
-                  payment_period AS "payment_period!", ftps AS "ftps!"
+                  payment_period AS "payment_period!", billing_day AS "billing_day!",
+                  overage_traffic AS "overage_traffic!", ftps AS "ftps!"
            FROM billing.plans WHERE $1::bigint IS NULL OR plan_id = $1 ORDER BY plan_id"#,
         id
     )
@@ -108,14 +117,89 @@ fn price(row: &PriceRow, currency: Currency) -> PlanPrice {
     }
 }
 
+/// The plans that a service had, one after the other, with their prices in its currency.
+pub(crate) async fn of_service(
+    connection: &mut PgConnection,
+    service_id: ServiceId,
+    currency: Currency,
+) -> Result<Vec<Segment>, Failure> {
+    let segments = sqlx::query!(
+        "SELECT number, from_day, plan_id, plan_version FROM billing.service_plans WHERE service_id = $1
+         ORDER BY number",
+        service_id.0
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut found = Vec::with_capacity(segments.len());
+    for row in segments {
+        let plan = version(connection, PlanId(row.plan_id), row.plan_version).await?;
+        let price = plan.prices.get(&currency).cloned();
+        found.push(Segment {
+            number: u32::try_from(row.number).map_err(|error| broken("service plan", &error))?,
+            from: row.from_day,
+            price: price.ok_or_else(|| broken("service plan", &format!("no price in {currency}")))?,
+            plan,
+        });
+    }
+    Ok(found)
+}
+
+/// The periods of what was ordered, if it begins on `start`.
+pub(crate) async fn schedule_of_order(
+    connection: &mut PgConnection,
+    order_id: OrderId,
+    start: NaiveDate,
+) -> Result<Schedule, Failure> {
+    let row = sqlx::query!(
+        "SELECT v.payment_period, v.billing_day FROM billing.orders o
+         JOIN billing.plan_versions v ON v.plan_id = o.plan_id AND v.version = o.plan_version WHERE o.id = $1",
+        order_id.0
+    )
+    .fetch_one(connection)
+    .await?;
+    let period = row.payment_period.parse().map_err(|error| broken("plan", &error))?;
+    let billing_day = row.billing_day.parse().map_err(|error| broken("plan", &error))?;
+    Ok(Schedule { start, period, billing_day })
+}
+
+/// One version of a plan.
+pub(crate) async fn version(connection: &mut PgConnection, id: PlanId, version: i32) -> Result<Plan, Failure> {
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT plan_id, version, name, active, storage_type, locations, base_price, quota_bytes,
+                included_storage_bytes, included_traffic_in_bytes, included_traffic_out_bytes, minimum_term,
+                payment_period, billing_day, overage_traffic, ftps
+         FROM billing.plan_versions WHERE plan_id = $1 AND version = $2",
+        id.0,
+        version
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let mut plan = Plan::try_from(row)?;
+    let prices = sqlx::query_as!(
+        PriceRow,
+        "SELECT plan_id, currency, price, setup_fee, traffic_overage_price_per_gb, storage_overage_price_per_gb
+         FROM billing.plan_prices WHERE plan_id = $1 AND version = $2",
+        id.0,
+        version
+    )
+    .fetch_all(connection)
+    .await?;
+    for row in prices {
+        let currency: Currency = row.currency.parse().map_err(|error| broken("price", &error))?;
+        plan.prices.insert(currency, price(&row, currency));
+    }
+    Ok(plan)
+}
+
 /// Adds a version of a plan. Versions are never changed.
 pub(crate) async fn insert(connection: &mut PgConnection, plan: &Plan, now: Timestamp) -> Result<(), Failure> {
     let locations: Vec<String> = plan.locations.iter().map(ToString::to_string).collect();
     sqlx::query!(
         "INSERT INTO billing.plan_versions (plan_id, version, name, active, storage_type, locations, base_price,
              quota_bytes, included_storage_bytes, included_traffic_in_bytes, included_traffic_out_bytes, minimum_term,
-             payment_period, ftps, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+             payment_period, ftps, created_at, billing_day, overage_traffic)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         plan.id.0,
         plan.version,
         plan.name,
@@ -130,7 +214,9 @@ pub(crate) async fn insert(connection: &mut PgConnection, plan: &Plan, now: Time
         plan.minimum_term.to_string(),
         plan.payment_period.to_string(),
         plan.ftps,
-        now
+        now,
+        plan.billing_day.to_string(),
+        plan.overage_traffic.as_str()
     )
     .execute(&mut *connection)
     .await?;

@@ -1,13 +1,15 @@
 //! `billing.services`.
 
+use chrono::NaiveDate;
 use history::Failure;
 use messages::{CommandKey, Scope};
 use model::{CustomerId, OrderId, S3Uid, ServiceId, Timestamp};
 use sqlx::PgConnection;
 
 use super::broken;
+use crate::domain::dunning::DunningStep;
+use crate::domain::schedule::midnight;
 use crate::domain::service::{Cancellation, Service, ServiceChange, ServiceState};
-use crate::domain::term::Term;
 
 /// How a caller names a service.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +39,8 @@ struct Row {
     period_end: Timestamp,
     payment_period: String,
     minimum_term: String,
+    billing_day: String,
+    dunning_step: Option<String>,
     cancelled_at: Option<Timestamp>,
     termination_at: Option<Timestamp>,
     terminated_at: Option<Timestamp>,
@@ -47,6 +51,7 @@ impl TryFrom<Row> for Service {
 
     fn try_from(row: Row) -> Result<Self, Failure> {
         let cancellation = row.cancelled_at.zip(row.termination_at);
+        let step = |name: String| DunningStep::from_name(&name).ok_or_else(|| broken("dunning step", &name));
         Ok(Self {
             id: ServiceId(row.id),
             s3uid: row.s3uid.parse().map_err(|error| broken("service", &error))?,
@@ -57,6 +62,8 @@ impl TryFrom<Row> for Service {
             period_end: row.period_end,
             payment_period: row.payment_period.parse().map_err(|error| broken("plan", &error))?,
             minimum_term: row.minimum_term.parse().map_err(|error| broken("plan", &error))?,
+            billing_day: row.billing_day.parse().map_err(|error| broken("plan", &error))?,
+            dunning_step: row.dunning_step.map(step).transpose()?,
             cancellation: cancellation
                 .map(|(cancelled_at, termination_at)| Cancellation { cancelled_at, termination_at }),
             terminated_at: row.terminated_at,
@@ -64,38 +71,64 @@ impl TryFrom<Row> for Service {
     }
 }
 
-/// The payment period that an order was sold with.
-pub(crate) async fn payment_period(connection: &mut PgConnection, order_id: OrderId) -> Result<Term, Failure> {
-    let period = sqlx::query_scalar!(
-        "SELECT v.payment_period FROM billing.orders o
-         JOIN billing.plan_versions v ON v.plan_id = o.plan_id AND v.version = o.plan_version WHERE o.id = $1",
-        order_id.0
-    )
-    .fetch_one(connection)
-    .await?;
-    period.parse().map_err(|error| broken("plan", &error))
-}
-
-/// Adds the running service of a completed order.
+/// Adds the service of an order whose account is usable, with its first document due at once.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     order_id: OrderId,
-    period_start: Timestamp,
-    period_end: Timestamp,
+    state: ServiceState,
+    (period_start, period_end): (Timestamp, Timestamp),
+    now: Timestamp,
 ) -> Result<ServiceId, Failure> {
     let id = sqlx::query_scalar!(
         "INSERT INTO billing.services (order_id, s3uid, customer_id, plan_id, plan_version, currency, state,
-             period_start, period_end, created_at)
-         SELECT o.id, o.s3uid, o.customer_id, o.plan_id, o.plan_version, o.currency, 'running', $2, $3, $2
+             period_start, period_end, created_at, next_invoice_at)
+         SELECT o.id, o.s3uid, o.customer_id, o.plan_id, o.plan_version, o.currency, $2, $3, $4, $5, $5
          FROM billing.orders o WHERE o.id = $1
          RETURNING id",
         order_id.0,
+        state.as_str(),
         period_start,
-        period_end
+        period_end,
+        now
     )
-    .fetch_one(connection)
+    .fetch_one(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO billing.service_plans (service_id, number, from_day, plan_id, plan_version)
+         SELECT id, 1, $2, plan_id, plan_version FROM billing.services WHERE id = $1",
+        id,
+        period_start.date_naive()
+    )
+    .execute(connection)
     .await?;
     Ok(ServiceId(id))
+}
+
+/// The services of these ids, which the caller has locked, by id.
+async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Service>, Failure> {
+    sqlx::query_as!(
+        Row,
+        "SELECT s.id, s.s3uid, s.customer_id, s.state, s.created_at, s.period_number, s.period_end, v.payment_period,
+                v.minimum_term, v.billing_day, s.dunning_step, s.cancelled_at, s.termination_at, s.terminated_at
+         FROM billing.services s
+         JOIN billing.plan_versions v ON v.plan_id = s.plan_id AND v.version = s.plan_version
+         WHERE s.id = ANY ($1) ORDER BY s.id",
+        ids
+    )
+    .fetch_all(connection)
+    .await?
+    .into_iter()
+    .map(Service::try_from)
+    .collect()
+}
+
+/// A service, locked until the step ends; `None` where it is over.
+pub(crate) async fn lock_one(connection: &mut PgConnection, id: ServiceId) -> Result<Option<Service>, Failure> {
+    let ids =
+        sqlx::query_scalar!("SELECT id FROM billing.services WHERE id = $1 AND state <> 'deleted' FOR UPDATE", id.0)
+            .fetch_all(&mut *connection)
+            .await?;
+    Ok(load(connection, &ids).await?.pop())
 }
 
 /// The services in `scope` that are meant, locked until the step ends; two at most. Those that are over are not among
@@ -110,13 +143,8 @@ pub(crate) async fn lock(
         Named::Name(name) => (None, Some(name)),
         Named::Only => (None, None),
     };
-    sqlx::query_as!(
-        Row,
-        "SELECT s.id, s.s3uid, s.customer_id, s.state, s.created_at, s.period_number, s.period_end, v.payment_period,
-                v.minimum_term, s.cancelled_at, s.termination_at, s.terminated_at
-         FROM billing.services s
-         JOIN billing.orders o ON o.id = s.order_id
-         JOIN billing.plan_versions v ON v.plan_id = s.plan_id AND v.version = s.plan_version
+    let ids = sqlx::query_scalar!(
+        "SELECT s.id FROM billing.services s JOIN billing.orders o ON o.id = s.order_id
          WHERE s.state <> 'deleted' AND ($1::bigint IS NULL OR s.customer_id = $1)
              AND ($2::text IS NULL OR s.s3uid = $2) AND ($3::text IS NULL OR o.name = $3)
          ORDER BY s.id LIMIT 2 FOR UPDATE OF s",
@@ -124,11 +152,23 @@ pub(crate) async fn lock(
         s3uid,
         name
     )
-    .fetch_all(connection)
-    .await?
-    .into_iter()
-    .map(Service::try_from)
-    .collect()
+    .fetch_all(&mut *connection)
+    .await?;
+    load(connection, &ids).await
+}
+
+/// All services of a customer that aren't over, locked until the step ends.
+pub(crate) async fn lock_of_customer(
+    connection: &mut PgConnection,
+    customer_id: CustomerId,
+) -> Result<Vec<Service>, Failure> {
+    let ids = sqlx::query_scalar!(
+        "SELECT id FROM billing.services WHERE customer_id = $1 AND state <> 'deleted' ORDER BY id FOR UPDATE",
+        customer_id.0
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    load(connection, &ids).await
 }
 
 /// One service whose cancellation takes effect, locked; those that others hold are passed over.
@@ -136,20 +176,14 @@ pub(crate) async fn lock_due_termination(
     connection: &mut PgConnection,
     now: Timestamp,
 ) -> Result<Option<Service>, Failure> {
-    sqlx::query_as!(
-        Row,
-        "SELECT s.id, s.s3uid, s.customer_id, s.state, s.created_at, s.period_number, s.period_end, v.payment_period,
-                v.minimum_term, s.cancelled_at, s.termination_at, s.terminated_at
-         FROM billing.services s
-         JOIN billing.plan_versions v ON v.plan_id = s.plan_id AND v.version = s.plan_version
-         WHERE s.termination_at <= $1 AND s.terminated_at IS NULL
-         ORDER BY s.termination_at LIMIT 1 FOR UPDATE OF s SKIP LOCKED",
+    let ids = sqlx::query_scalar!(
+        "SELECT id FROM billing.services WHERE termination_at <= $1 AND terminated_at IS NULL
+         ORDER BY termination_at LIMIT 1 FOR UPDATE SKIP LOCKED",
         now
     )
-    .fetch_optional(connection)
-    .await?
-    .map(Service::try_from)
-    .transpose()
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(load(connection, &ids).await?.pop())
 }
 
 /// One service whose period is over, locked; those that end, and those that others hold, are passed over.
@@ -157,21 +191,15 @@ pub(crate) async fn lock_due_renewal(
     connection: &mut PgConnection,
     now: Timestamp,
 ) -> Result<Option<Service>, Failure> {
-    sqlx::query_as!(
-        Row,
-        "SELECT s.id, s.s3uid, s.customer_id, s.state, s.created_at, s.period_number, s.period_end, v.payment_period,
-                v.minimum_term, s.cancelled_at, s.termination_at, s.terminated_at
-         FROM billing.services s
-         JOIN billing.plan_versions v ON v.plan_id = s.plan_id AND v.version = s.plan_version
-         WHERE s.period_end <= $1 AND s.terminated_at IS NULL
-             AND (s.termination_at IS NULL OR s.termination_at > $1)
-         ORDER BY s.period_end LIMIT 1 FOR UPDATE OF s SKIP LOCKED",
+    let ids = sqlx::query_scalar!(
+        "SELECT id FROM billing.services WHERE period_end <= $1 AND terminated_at IS NULL
+             AND (termination_at IS NULL OR termination_at > $1)
+         ORDER BY period_end LIMIT 1 FOR UPDATE SKIP LOCKED",
         now
     )
-    .fetch_optional(connection)
-    .await?
-    .map(Service::try_from)
-    .transpose()
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(load(connection, &ids).await?.pop())
 }
 
 /// Begins the next period.
@@ -199,7 +227,9 @@ pub(crate) async fn set_cancellation(
     cancellation: Option<Cancellation>,
 ) -> Result<(), Failure> {
     sqlx::query!(
-        "UPDATE billing.services SET state = $2, cancelled_at = $3, termination_at = $4 WHERE id = $1",
+        "UPDATE billing.services SET state = $2, cancelled_at = $3, termination_at = $4,
+             charged_until = ($4 AT TIME ZONE 'UTC')::date, used_until = ($4 AT TIME ZONE 'UTC')::date
+         WHERE id = $1",
         service.id.0,
         state.as_str(),
         cancellation.map(|cancellation| cancellation.cancelled_at),
@@ -210,24 +240,41 @@ pub(crate) async fn set_cancellation(
     Ok(())
 }
 
-/// Writes that a service is over for good, and whom to answer when its account is gone.
+/// Writes a service's state.
+pub(crate) async fn set_state(
+    connection: &mut PgConnection,
+    id: ServiceId,
+    state: ServiceState,
+) -> Result<(), Failure> {
+    sqlx::query!("UPDATE billing.services SET state = $2 WHERE id = $1", id.0, state.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Writes that a service is over for good, until when it is charged and used, and whom to answer when its account is
+/// gone. What is still to be invoiced is due when its last day is over.
 pub(crate) async fn terminate(
     connection: &mut PgConnection,
     service: &Service,
     state: ServiceState,
+    (charged_until, used_until): (NaiveDate, NaiveDate),
     requested_by: Option<&CommandKey>,
     now: Timestamp,
 ) -> Result<(), Failure> {
     sqlx::query!(
         "UPDATE billing.services SET state = $5, cancelled_at = coalesce(cancelled_at, $2),
              termination_at = least(termination_at, $2), terminated_at = $2, deleted_by_principal = $3,
-             deleted_by_message_id = $4
+             deleted_by_message_id = $4, charged_until = $6, used_until = $7, next_invoice_at = $8
          WHERE id = $1",
         service.id.0,
         now,
         requested_by.map(|key| key.principal.as_str()),
         requested_by.map(|key| key.message_id),
-        state.as_str()
+        state.as_str(),
+        charged_until,
+        used_until,
+        midnight(used_until)
     )
     .execute(connection)
     .await?;
@@ -249,13 +296,14 @@ pub(crate) async fn end(
     now: Timestamp,
 ) -> Result<Option<Ended>, Failure> {
     let ending = ServiceState::Deleting;
+    let ended = ending.after(ServiceChange::End).map_err(|error| broken("service", &error))?;
     let row = sqlx::query!(
         r#"UPDATE billing.services SET state = $4, ended_at = $2 WHERE s3uid = $1 AND state = $3
            RETURNING id, customer_id, terminated_at AS "terminated_at!", deleted_by_principal, deleted_by_message_id"#,
         s3uid.as_str(),
         now,
         ending.as_str(),
-        ending.after(ServiceChange::End).unwrap_or(ending).as_str()
+        ended.as_str()
     )
     .fetch_optional(connection)
     .await?;

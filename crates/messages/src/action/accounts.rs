@@ -122,3 +122,48 @@ pub struct SetAccountQuota {
     /// The new quota.
     pub quota_bytes: u64,
 }
+
+/// What an account may do over S3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountAccess {
+    /// Everything.
+    #[default]
+    Full,
+    /// Reading and listing only.
+    ReadOnly,
+    /// Nothing: it is suspended.
+    None,
+}
+
+impl AccountAccess {
+    /// Every access, from the most to the least.
+    pub const ALL: [Self; 3] = [Self::Full, Self::ReadOnly, Self::None];
+
+    /// The name, as on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::ReadOnly => "read_only",
+            Self::None => "none",
+        }
+    }
+}
+
+impl fmt::Display for AccountAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Locks an account, for example because an invoice isn't paid, or opens it again. Between roles.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SetAccountAccess {
+    /// The account.
+    pub s3uid: S3Uid,
+    /// What it may do from now on.
+    pub access: AccountAccess,
+    /// Why; it goes to the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

@@ -4,7 +4,7 @@ use model::{BucketName, CustomerId, Location, OrderId, S3Uid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::KeyKind;
+use crate::{AccountAccess, KeyKind};
 
 /// The provisioner has made an account on RGW; it is usable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -121,4 +121,15 @@ pub struct BucketWatched {
     pub s3uid: S3Uid,
     /// The bucket, by any name that RGW allows.
     pub bucket_name: String,
+}
+
+/// The account may do this much over S3 from now on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AccountAccessChanged {
+    /// The account.
+    pub s3uid: S3Uid,
+    /// What it may do.
+    pub access: AccountAccess,
+    /// What it might do before.
+    pub previous_access: AccountAccess,
 }

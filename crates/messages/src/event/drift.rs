@@ -18,7 +18,7 @@ pub enum DriftKind {
     KeyMissing,
     /// The user has key pairs that Purser didn't make.
     KeyExtra,
-    /// Suspended, though the account is active.
+    /// RGW lets the user do more, or less, than the account may.
     Suspension,
     /// The user's quota isn't the account's.
     Quota,

@@ -13,7 +13,7 @@ use messages::RoleName;
 use model::{Clock, Location};
 use object_store::ceph::{CephConfig, CephStore};
 use object_store::{LocationStore, Locations, Topic};
-use runtime::config::{AmqpConfig, Config, NotificationConfig, ProvisionerConfig};
+use runtime::config::{AmqpConfig, BillingConfig, Config, NotificationConfig, ProvisionerConfig};
 use runtime::health::Health;
 use runtime::{Role, Shutdown, TrustedPublishers};
 use secrecy::{ExposeSecret, SecretString};
@@ -72,17 +72,7 @@ pub(super) async fn start(
         }
         RoleName::Billing => {
             let own = config.billing.clone().context("[billing] is required")?;
-            let settings = billing::Settings {
-                order_deadline: TimeDelta::seconds(i64::try_from(own.order_deadline_seconds)?),
-                free_accounts_max: own.free_accounts_max,
-                locations: location_book(config)?,
-                endpoints: config
-                    .locations
-                    .iter()
-                    .map(|(code, location)| (code.to_string(), endpoint(&location.s3_url)))
-                    .collect(),
-                tax_rates: own.tax_percent.into_iter().collect(),
-            };
+            let settings = billing_settings(config, &own)?;
             let role = connect(own.amqp_url, own.database_url, LEASE_DEFAULT, own.prefetch).await?;
             billing::start(role, settings, shutdown);
         }
@@ -124,6 +114,28 @@ pub(super) fn pool(role: RoleName, database_url: &SecretString, config: &Config)
         .max_connections(CONNECTIONS_MAX + CONNECTIONS_PER_LOCATION * locations)
         .acquire_timeout(ACQUIRE_TIMEOUT);
     Ok(pool.connect_lazy_with(options))
+}
+
+/// What billing works with.
+pub(super) fn billing_settings(config: &Config, own: &BillingConfig) -> anyhow::Result<billing::Settings> {
+    let endpoints = config.locations.iter();
+    let days = own.dunning;
+    Ok(billing::Settings {
+        order_deadline: TimeDelta::seconds(i64::try_from(own.order_deadline_seconds)?),
+        free_accounts_max: own.free_accounts_max,
+        locations: location_book(config)?,
+        endpoints: endpoints.map(|(code, location)| (code.to_string(), endpoint(&location.s3_url))).collect(),
+        tax_rates: own.tax_percent.clone().into_iter().collect(),
+        invoicing: billing::InvoicingSystem::Native,
+        payment_term_days: own.payment_term_days,
+        usage_patience: TimeDelta::hours(i64::from(own.usage_patience_hours)),
+        dunning: billing::DunningDays {
+            reminder: days.reminder_after_days,
+            lock: days.lock_after_days,
+            suspension: days.suspension_after_days,
+            termination: days.termination_after_days,
+        },
+    })
 }
 
 /// What the provisioner works with, its sealing key included.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use ::config::Value;
+use chrono::NaiveDate;
 use messages::RoleName;
 use rust_decimal::Decimal;
 
@@ -12,8 +13,8 @@ use super::values::{
     amqp_url, database_url, integer, ip_addresses, log_filter, log_format, path, percent, socket_address, text, texts,
 };
 use super::{
-    AmqpConfig, BillingConfig, Config, DatabaseConfig, GatewayConfig, HealthConfig, LogFormat, MeteringConfig,
-    OwnUsers, Problem, ProvisionerConfig, TelemetryConfig, locations,
+    AmqpConfig, BillingConfig, Config, DatabaseConfig, DunningConfig, GatewayConfig, HealthConfig, LogFormat,
+    MeteringConfig, OwnUsers, Problem, ProvisionerConfig, TelemetryConfig, locations,
 };
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
@@ -125,6 +126,9 @@ fn billing(mut section: Section<'_>) -> Option<BillingConfig> {
     let database_url = section.required("database_url", database_url);
     let order_deadline_seconds = section.or("order_deadline_seconds", 600, integer(1..=DAY_SECONDS));
     let free_accounts_max = section.or("free_accounts_max", 1, integer(0..=1000));
+    let payment_term_days = section.or("payment_term_days", 14, integer(0..=365));
+    let usage_patience_hours = section.or("usage_patience_hours", 72, integer(0..=24 * 90));
+    let dunning = dunning(section.table("dunning"));
     let tax_percent = tax_percent(section.table("tax_percent"));
     let prefetch = prefetch(&mut section);
     section.finish();
@@ -134,12 +138,33 @@ fn billing(mut section: Section<'_>) -> Option<BillingConfig> {
         order_deadline_seconds,
         free_accounts_max,
         tax_percent,
+        payment_term_days,
+        usage_patience_hours,
+        dunning,
         prefetch,
     })
 }
 
-/// `[billing.tax_percent]`: one key per country.
-fn tax_percent(section: Section<'_>) -> BTreeMap<String, Decimal> {
+/// `[billing.dunning]`; its steps come in their order.
+fn dunning(mut section: Section<'_>) -> DunningConfig {
+    let mut earlier = 0;
+    let mut step = |name: &'static str| {
+        let days = section.optional(name, integer(earlier..=3650));
+        earlier = days.unwrap_or(earlier);
+        days
+    };
+    let dunning = DunningConfig {
+        reminder_after_days: step("reminder_after_days"),
+        lock_after_days: step("lock_after_days"),
+        suspension_after_days: step("suspension_after_days"),
+        termination_after_days: step("termination_after_days"),
+    };
+    section.finish();
+    dunning
+}
+
+/// `[billing.tax_percent]`: one key per country, with its percent, or with percents by the day from which they apply.
+fn tax_percent(section: Section<'_>) -> BTreeMap<String, BTreeMap<NaiveDate, Decimal>> {
     let (entries, problems) = section.into_entries();
     let mut rates = BTreeMap::new();
     for (country, value) in entries {
@@ -150,11 +175,21 @@ fn tax_percent(section: Section<'_>) -> BTreeMap<String, Decimal> {
             problems.push(Problem::new(key, "countries are two letters of ISO 3166, for example DE"));
             continue;
         }
-        match percent(&value) {
-            Ok(rate) => {
-                rates.insert(country, rate);
+        let days: Vec<_> = match value.clone().into_table() {
+            Ok(table) => table.into_iter().map(|(day, value)| (day.parse(), value)).collect(),
+            Err(_) => vec![(Ok(NaiveDate::MIN), value)],
+        };
+        for (day, value) in days {
+            match (day, percent(&value)) {
+                (Ok(day), Ok(rate)) => {
+                    rates.entry(country.clone()).or_insert_with(BTreeMap::new).insert(day, rate);
+                }
+                (Err(_), _) => {
+                    let message = "must be a percentage, or percentages by day: { \"2021-01-01\" = \"19.0\" }";
+                    problems.push(Problem::new(key.clone(), message));
+                }
+                (_, Err(message)) => problems.push(Problem::new(key.clone(), message)),
             }
-            Err(message) => problems.push(Problem::new(key, message)),
         }
     }
     rates

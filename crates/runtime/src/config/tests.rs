@@ -25,7 +25,8 @@ const COMPLETE: &str = r#"
     amqp_url = "amqp://b:pw@localhost/purser"
     database_url = "postgres://b:pw@localhost/purser"
     free_accounts_max = 3
-    tax_percent = { DE = "19.0", ch = 8.1 }
+    tax_percent = { DE = { "2020-07-01" = 16, "2021-01-01" = "19.0" }, ch = 8.1 }
+    dunning = { reminder_after_days = 3, lock_after_days = 10 }
     [locations.NL]
     rgw_url = "http://127.0.0.1:7480"
     s3_url = "https://s3.example.net"
@@ -66,8 +67,11 @@ fn a_complete_file_has_everything_that_all_roles_need() {
     assert_eq!((gateway.reply_wait_seconds, gateway.body_bytes_max), (25, 1_048_576));
     let billing = config.billing.unwrap();
     assert_eq!(billing.free_accounts_max, 3);
-    let rates: Vec<_> = billing.tax_percent.iter().map(|(country, percent)| format!("{country} {percent}")).collect();
-    assert_eq!(rates, ["CH 8.1", "DE 19.0"]);
+    let rates = billing.tax_percent.iter().flat_map(|(country, rates)| rates.values().map(move |rate| (country, rate)));
+    let rates: Vec<_> = rates.map(|(country, percent)| format!("{country} {percent}")).collect();
+    assert_eq!(rates, ["CH 8.1", "DE 16", "DE 19.0"]);
+    assert_eq!((billing.dunning.lock_after_days, billing.dunning.termination_after_days), (Some(10), None));
+    assert_eq!((billing.payment_term_days, billing.usage_patience_hours), (14, 72));
     assert_eq!(config.telemetry.log_format, LogFormat::Json);
     assert_eq!(config.amqp.own_users.of(RoleName::Gateway), "gw");
     assert_eq!(config.amqp.own_users.of(RoleName::Billing), "b");
@@ -139,7 +143,8 @@ fn all_problems_are_named_at_once_with_what_would_be_right() {
         amqp_url = "amqp://b:pw@localhost"
         database_url = "postgres://b:pw@localhost/purser"
         free_accounts_max = -1
-        tax_percent = { Germany = 19, FR = 200 }
+        tax_percent = { Germany = 19, FR = 200, IT = { soon = 22 } }
+        dunning = { lock_after_days = 10, suspension_after_days = 5 }
         prefetch = "many"
         [telemetry]
         log_format = "xml"
@@ -156,8 +161,10 @@ fn all_problems_are_named_at_once_with_what_would_be_right() {
          gateway.listn: is unknown; there are: listen, amqp_url, database_url, reply_wait_seconds, body_bytes_max, \
          requests_per_customer_max, trusted_proxies\n\
          billing.free_accounts_max: must be an integer from 0 to 1000\n\
+         billing.dunning.suspension_after_days: must be an integer from 10 to 3650\n\
          billing.tax_percent.FR: must be a percentage from 0 to 100, for example \"19.0\"\n\
          billing.tax_percent.GERMANY: countries are two letters of ISO 3166, for example DE\n\
+         billing.tax_percent.IT: must be a percentage, or percentages by day: { \"2021-01-01\" = \"19.0\" }\n\
          billing.prefetch: must be an integer from 1 to 2000\n\
          locations.nl: must be named by 2 to 16 characters of A-Z, 0-9 and -, for example [locations.NL]\n\
          locations.nl.rgw_url: must be a URL like https://s3.example.net, without user and query\n\

@@ -1,0 +1,28 @@
+//! `invoice_preview`: what the running period costs, and what the next invoice will say.
+
+use async_trait::async_trait;
+use history::Failure;
+use messages::{InvoicePreview, InvoicePreviewReply, Refusal, Request};
+use runtime::Query;
+
+use crate::cancellations::requested_service;
+use crate::store::services::Named;
+use crate::{Billing, InvoicingSystem, invoicing, previews};
+
+#[async_trait]
+impl Query<InvoicePreview> for Billing {
+    type Reply = InvoicePreviewReply;
+
+    async fn answer(&self, request: &Request, parameters: InvoicePreview) -> Result<InvoicePreviewReply, Failure> {
+        if self.settings.invoicing == InvoicingSystem::Whmcs {
+            return Err(Refusal::conflict("WHMCS issues the invoices and shows them").into());
+        }
+        // Never committed: it only looks.
+        let mut step = self.journal.step().await?;
+        let named = Named::by_s3uid(parameters.s3uid.as_deref());
+        let service = requested_service(&mut step, request, named, parameters.id).await?;
+        let account = invoicing::account(&mut step, service.id).await?;
+        let now = step.now();
+        previews::preview(&mut step, &self.settings, &account, now).await
+    }
+}

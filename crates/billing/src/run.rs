@@ -1,0 +1,66 @@
+//! The billing run: issues every document that is due, service by service.
+//!
+//! Each service is one transaction, so a run that is killed has done what it did, and the next one goes on; runs side by
+//! side pass over what another one holds.
+
+use history::{Failure, Journal};
+use model::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::Settings;
+use crate::invoicing::{Invoicing, invoice_next};
+
+/// What a run has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Invoices and credit notes that it issued.
+    pub issued: u64,
+    /// Periods in which there was nothing to charge.
+    pub empty: u64,
+    /// Services whose usage isn't final yet; they are invoiced later.
+    pub waiting: u64,
+    /// Services that can't be invoiced at the moment; the log says why.
+    pub failed: u64,
+}
+
+impl Progress {
+    /// Everything that it has looked at.
+    pub fn total(&self) -> u64 {
+        self.issued + self.empty + self.waiting + self.failed
+    }
+}
+
+/// Issues everything that is due by `at`, and tells how far it has come after each document.
+pub async fn run(
+    journal: &Journal,
+    settings: &Settings,
+    at: Timestamp,
+    mut report: impl FnMut(&Progress),
+) -> Result<Progress, Failure> {
+    let (mut progress, mut position) = (Progress::default(), (Timestamp::MIN_UTC, 0));
+    while let Some((outcome, reached)) = invoice_next(journal, settings, at, position, false).await? {
+        position = reached;
+        count(&mut progress, &outcome);
+        report(&progress);
+    }
+    Ok(progress)
+}
+
+/// The same for now, until shutdown.
+pub(crate) async fn by_itself(journal: &Journal, settings: &Settings, soft: &CancellationToken) -> Result<(), Failure> {
+    let (now, mut position) = (journal.clock().now(), (Timestamp::MIN_UTC, 0));
+    while !soft.is_cancelled() {
+        let Some((_, reached)) = invoice_next(journal, settings, now, position, true).await? else { break };
+        position = reached;
+    }
+    Ok(())
+}
+
+fn count(progress: &mut Progress, outcome: &Invoicing) {
+    match outcome {
+        Invoicing::Issued(_) => progress.issued += 1,
+        Invoicing::Nothing => progress.empty += 1,
+        Invoicing::Waiting => progress.waiting += 1,
+        Invoicing::Failed => progress.failed += 1,
+    }
+}

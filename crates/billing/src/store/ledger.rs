@@ -1,0 +1,79 @@
+//! The ledger: transactions, entries and balances. Whoever writes here has locked the customer.
+
+use history::Failure;
+use model::{Currency, CustomerId, Money, Timestamp};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::domain::ledger::{LedgerAccount, Transaction};
+
+/// What a transaction came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source {
+    Document(Uuid),
+    Payment(Uuid),
+}
+
+/// Writes a transaction with its entries, and moves the balances along.
+pub(crate) async fn post(
+    connection: &mut PgConnection,
+    customer_id: CustomerId,
+    currency: Currency,
+    source: Source,
+    transaction: &Transaction,
+    now: Timestamp,
+) -> Result<i64, Failure> {
+    let (document_id, payment_id) = match source {
+        Source::Document(id) => (Some(id), None),
+        Source::Payment(id) => (None, Some(id)),
+    };
+    let id = sqlx::query_scalar!(
+        "INSERT INTO billing.ledger_transactions (kind, customer_id, currency, document_id, payment_id, recorded_at)
+         VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+        transaction.kind.as_str(),
+        customer_id.0,
+        currency.code(),
+        document_id,
+        payment_id,
+        now
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let accounts: Vec<String> = transaction.entries().iter().map(|(account, _)| account.as_str().to_owned()).collect();
+    let amounts: Vec<_> = transaction.entries().iter().map(|(_, amount)| amount.amount()).collect();
+    sqlx::query!(
+        "WITH entries AS (
+             INSERT INTO billing.ledger_entries (transaction_id, account, amount)
+             SELECT $1, account, amount FROM unnest($2::text[], $3::numeric[]) AS e (account, amount)
+             RETURNING account, amount)
+         INSERT INTO billing.ledger_balances AS b (customer_id, currency, account, balance)
+         SELECT $4, $5, account, amount FROM entries ORDER BY account
+         ON CONFLICT (customer_id, currency, account) DO UPDATE SET balance = b.balance + EXCLUDED.balance",
+        id,
+        &accounts,
+        &amounts,
+        customer_id.0,
+        currency.code()
+    )
+    .execute(connection)
+    .await?;
+    Ok(id)
+}
+
+/// A balance of a customer: positive where debits prevail.
+pub(crate) async fn balance(
+    connection: &mut PgConnection,
+    customer_id: CustomerId,
+    currency: Currency,
+    account: LedgerAccount,
+) -> Result<Money, Failure> {
+    let balance = sqlx::query_scalar!(
+        "SELECT balance FROM billing.ledger_balances WHERE customer_id = $1 AND currency = $2 AND account = $3",
+        customer_id.0,
+        currency.code(),
+        account.as_str()
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(Money::rounded(balance.unwrap_or_default(), currency))
+}
