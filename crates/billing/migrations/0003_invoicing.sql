@@ -18,8 +18,6 @@ CREATE OR REPLACE VIEW billing.plans AS
 ALTER TABLE billing.orders
     DROP CONSTRAINT orders_state_check,
     ADD CONSTRAINT orders_state_check CHECK (state IN ('ordered', 'provisioning', 'completed', 'failed'));
-DROP INDEX billing.orders_open;
-CREATE INDEX orders_open ON billing.orders (deadline) WHERE state IN ('ordered', 'provisioning');
 
 ALTER TABLE billing.services
     -- How far its dunning has come; none while nothing is overdue.

@@ -5,8 +5,9 @@ use messages::{EventData, Refusal, Request, Scope, ServiceCancellationWithdrawn,
 use model::{CustomerId, PlainTime};
 
 use crate::domain::service::{Cancellation, Service};
-use crate::store;
+use crate::handover::tasks;
 use crate::store::services::Named;
+use crate::{Settings, store};
 
 /// The one service that a caller means, locked until the step ends.
 pub(crate) async fn requested_service(
@@ -28,7 +29,12 @@ pub(crate) async fn requested_service(
 }
 
 /// Cancels a service; one that is cancelled already keeps its dates.
-pub(crate) async fn cancel(step: &mut Step, request: &Request, service: &Service) -> Result<Cancellation, Failure> {
+pub(crate) async fn cancel(
+    step: &mut Step,
+    settings: &Settings,
+    request: &Request,
+    service: &Service,
+) -> Result<Cancellation, Failure> {
     let (state, cancellation) = service.cancelled(step.now())?;
     if service.cancellation.is_none() {
         store::services::set_cancellation(step.connection(), service, state, Some(cancellation)).await?;
@@ -47,12 +53,18 @@ pub(crate) async fn cancel(step: &mut Step, request: &Request, service: &Service
             traceparent: request.traceparent.as_deref(),
         })
         .await?;
+        tasks::cancel(step, settings, service).await?;
     }
     Ok(cancellation)
 }
 
 /// Withdraws a service's cancellation, and returns it.
-pub(crate) async fn withdraw(step: &mut Step, request: &Request, service: &Service) -> Result<Cancellation, Failure> {
+pub(crate) async fn withdraw(
+    step: &mut Step,
+    settings: &Settings,
+    request: &Request,
+    service: &Service,
+) -> Result<Cancellation, Failure> {
     let (state, cancellation) = service.withdrawn(step.now())?;
     store::services::set_cancellation(step.connection(), service, state, None).await?;
     step.record(Record {
@@ -69,5 +81,6 @@ pub(crate) async fn withdraw(step: &mut Step, request: &Request, service: &Servi
         traceparent: request.traceparent.as_deref(),
     })
     .await?;
+    tasks::withdraw(step, settings, service).await?;
     Ok(cancellation)
 }

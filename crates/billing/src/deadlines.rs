@@ -6,6 +6,8 @@ use model::Principal;
 use uuid::Uuid;
 
 use crate::domain::order::Order;
+use crate::domain::service::ServiceChange;
+use crate::handover::tasks;
 use crate::store;
 
 /// Fails one overdue order; false where there is none.
@@ -28,6 +30,8 @@ pub(crate) async fn fail(
 ) -> Result<(), Failure> {
     let now = step.now();
     let subject = Subject::Account(order.s3uid.clone());
+    let failed = order.state.service_state().map(|state| state.after(ServiceChange::Fail)).transpose();
+    failed.map_err(|error| Failure::Unavailable(error.to_string()))?;
     store::orders::conclude(step.connection(), order.id, Some(reason), now).await?;
     step.record(Record {
         event: OrderFailed::EVENT,
@@ -39,6 +43,9 @@ pub(crate) async fn fail(
         traceparent: None,
     })
     .await?;
+    if store::orders::is_handed_over(step.connection(), order.id).await? {
+        tasks::cancel_order(step, order.id, reason).await?;
+    }
     let release = ReleaseAccount { order_id: order.id, s3uid: order.s3uid.clone() };
     // Derived from the order, so that failing it twice releases once.
     let message_id = Uuid::new_v5(&order.id.0, b"release_account");

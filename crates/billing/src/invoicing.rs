@@ -7,11 +7,12 @@ use messages::{EventData, InvoiceIssued, Subject};
 use model::{CustomerId, Money, MoneyError, ServiceId, Timestamp};
 
 use crate::Settings;
-use crate::domain::charge::{Extent, Usage, charges};
+use crate::domain::charge::{ChargeKind, Extent, Usage, charges};
 use crate::domain::customer::Customer;
 use crate::domain::document::{DocumentKind, Line, Totals, lines};
 use crate::domain::ledger::{LedgerAccount, Transaction, settle};
 use crate::domain::schedule::midnight;
+use crate::handover::tasks;
 use crate::store;
 use crate::store::documents::{Issued, NewDocument};
 use crate::store::due::{Billed, Position};
@@ -23,6 +24,8 @@ use crate::store::receivables::First;
 pub(crate) enum Invoicing {
     /// A document was issued.
     Issued(String),
+    /// The system that issues the invoices is told.
+    HandedOver,
     /// There was nothing to charge.
     Nothing,
     /// Its usage isn't final yet.
@@ -146,9 +149,18 @@ async fn invoice(
     let usage =
         store::usage::by_day(step.connection(), &billed.s3uid, billed.life.schedule.start, due.extent.usage_until)
             .await?;
-    let issued = issue(step, settings, &account, &usage, due.extent, &due.occasion, at).await?;
+    let outcome = if settings.invoicing.is_native() {
+        let issued = issue(step, settings, &account, &usage, due.extent, &due.occasion, at).await?;
+        issued.map_or(Invoicing::Nothing, |issued| Invoicing::Issued(issued.number))
+    } else {
+        // The price of each period is invoiced there by itself.
+        let mut lines = compose(step, settings, &account, &usage, due.extent).await?;
+        lines.retain(|line| line.key.kind != ChargeKind::BaseFee);
+        tasks::add_items(step, &account, &due.occasion, &lines).await?;
+        if lines.is_empty() { Invoicing::Nothing } else { Invoicing::HandedOver }
+    };
     store::due::advance(step.connection(), id, due.extent.periods, due.next.map(midnight)).await?;
-    Ok((issued.map_or(Invoicing::Nothing, |issued| Invoicing::Issued(issued.number)), due.next.is_some()))
+    Ok((outcome, due.next.is_some()))
 }
 
 /// The lines that bring what was invoiced of a service to what is owed.

@@ -7,6 +7,7 @@ mod deadlines;
 mod domain;
 mod dunning;
 mod handle;
+pub mod handover;
 pub mod invoices;
 mod invoicing;
 mod migrate;
@@ -15,6 +16,7 @@ mod periods;
 mod plan_changes;
 pub mod plans;
 mod previews;
+mod provisioning;
 mod routes;
 pub mod run;
 mod schedule;
@@ -22,16 +24,18 @@ pub mod schedules;
 mod store;
 mod terminations;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 pub use domain::dunning::DunningDays;
 pub use domain::location::LocationBook;
 pub use domain::tax::TaxRates;
+use handover::WhmcsInvoicing;
+use handover::runner::Runner;
 use history::Journal;
 pub use migrate::MIGRATOR;
-use model::Clock;
+use model::{Clock, PlanId};
 use runtime::{Role, Shutdown};
 pub use store::verify::{Verification, verify as verify_ledger};
 
@@ -59,12 +63,18 @@ pub struct Settings {
 }
 
 /// Who issues invoices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InvoicingSystem {
     /// Purser itself.
     Native,
-    /// WHMCS, and nobody else.
-    Whmcs,
+    /// WHMCS, and nobody else; with the plans that are sold there.
+    Whmcs(BTreeSet<PlanId>),
+}
+
+impl InvoicingSystem {
+    pub(crate) fn is_native(&self) -> bool {
+        matches!(self, Self::Native)
+    }
 }
 
 /// What every handler works with.
@@ -76,8 +86,8 @@ pub(crate) struct Billing {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// Starts billing's part of the process; it ends with `shutdown`.
-pub fn start(role: Role, settings: Settings, shutdown: &Shutdown) {
+/// Starts billing's part of the process; it ends with `shutdown`. With WHMCS it must be the settings' invoicing system.
+pub fn start(role: Role, settings: Settings, whmcs: Option<WhmcsInvoicing>, shutdown: &Shutdown) {
     let journal = role.journal().clone();
     let state = Arc::new(Billing {
         pool: journal.pool().clone(),
@@ -85,6 +95,15 @@ pub fn start(role: Role, settings: Settings, shutdown: &Shutdown) {
         settings,
         clock: Arc::clone(journal.clock()),
     });
+    if let Some(whmcs) = whmcs {
+        let settings = state.settings.clone();
+        let runner = Runner { journal: journal.clone(), settings, external: Arc::new(whmcs) };
+        let soft = shutdown.soft().clone();
+        shutdown.spawn("handover", async move {
+            runner.run(soft).await;
+            Ok(())
+        });
+    }
     let (billing, soft) = (Arc::clone(&state), shutdown.soft().clone());
     shutdown.spawn("schedule", async move {
         schedule::run(journal, &billing.settings, soft).await;

@@ -16,7 +16,7 @@ use crate::domain::service::Service;
 use crate::invoices::amounts;
 use crate::invoicing::{self, Account};
 use crate::store::services::Named;
-use crate::{InvoicingSystem, Settings, store};
+use crate::{Settings, store};
 
 /// A service that is about to have another plan.
 struct Change {
@@ -35,7 +35,7 @@ async fn requested(
     request: &Request,
     wish: &ChangePlan,
 ) -> Result<Change, Failure> {
-    if settings.invoicing == InvoicingSystem::Whmcs {
+    if !settings.invoicing.is_native() {
         return Err(Refusal::conflict("plans are changed in WHMCS, which issues the invoices").into());
     }
     let named = Named::by_s3uid(wish.s3uid.as_deref());

@@ -13,7 +13,7 @@ use crate::invoicing::{Invoicing, invoice_next};
 /// What a run has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Invoices and credit notes that it issued.
+    /// Invoices and credit notes that it issued, or what it handed over where another system issues them.
     pub issued: u64,
     /// Periods in which there was nothing to charge.
     pub empty: u64,
@@ -58,7 +58,7 @@ pub(crate) async fn by_itself(journal: &Journal, settings: &Settings, soft: &Can
 
 fn count(progress: &mut Progress, outcome: &Invoicing) {
     match outcome {
-        Invoicing::Issued(_) => progress.issued += 1,
+        Invoicing::Issued(_) | Invoicing::HandedOver => progress.issued += 1,
         Invoicing::Nothing => progress.empty += 1,
         Invoicing::Waiting => progress.waiting += 1,
         Invoicing::Failed => progress.failed += 1,

@@ -6,7 +6,7 @@ use history::{Failure, Journal};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::{InvoicingSystem, Settings, deadlines, dunning, periods, run, terminations};
+use crate::{Settings, deadlines, dunning, periods, run, terminations};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -45,14 +45,11 @@ async fn due_renewals(journal: &Journal) -> Result<(), Failure> {
 }
 
 async fn due_invoices(journal: &Journal, settings: &Settings, soft: &CancellationToken) -> Result<(), Failure> {
-    if settings.invoicing == InvoicingSystem::Native {
-        run::by_itself(journal, settings, soft).await?;
-    }
-    Ok(())
+    run::by_itself(journal, settings, soft).await
 }
 
 async fn due_dunning(journal: &Journal, settings: &Settings) -> Result<(), Failure> {
-    if settings.invoicing == InvoicingSystem::Native {
+    if settings.invoicing.is_native() {
         while dunning::step_one(journal, settings).await? {}
         while dunning::restore_one(journal, settings).await? {}
     }

@@ -7,8 +7,10 @@ use model::Principal;
 use uuid::Uuid;
 
 use crate::domain::charge::{Extent, Usage};
+use crate::domain::handover::ExternalStatus;
 use crate::domain::service::{Service, ServiceState};
-use crate::{InvoicingSystem, Settings, invoicing, store};
+use crate::handover::tasks;
+use crate::{Settings, invoicing, store};
 
 /// Who ends a service, and why.
 pub(crate) struct Termination<'a> {
@@ -75,8 +77,8 @@ pub(crate) async fn terminate(
 
 /// Invoices a service's base fee up to its end: mostly a credit note, or nothing.
 async fn invoice_end(step: &mut Step, settings: &Settings, service: &Service) -> Result<(), Failure> {
-    if settings.invoicing == InvoicingSystem::Whmcs {
-        return Ok(());
+    if !settings.invoicing.is_native() {
+        return tasks::set_status(step, settings, service, ExternalStatus::Terminated, None).await;
     }
     let account = invoicing::account(step, service.id).await?;
     let periods = account.billed.invoiced_periods.max(service.period_number);

@@ -22,9 +22,10 @@ use crate::action::{
 use crate::event::{
     AccountAccessChanged, AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged,
     AccountReleased, BucketCreated, BucketDeleted, BucketDiscovered, BucketVanished, BucketWatched, CustomerChanged,
-    DriftDetected, FileDeleted, InvoiceIssued, KeyRotated, KeyShown, OrderFailed, OrderPlaced, PaymentReceived,
-    PlanChanged, QuotaThresholdCrossed, ServiceCancellationWithdrawn, ServiceCancelled, ServiceDunned, ServiceEnded,
-    ServicePlanChanged, ServiceRenewed, ServiceStarted, ServiceTerminated, UsageGapDetected, UsageRecorded,
+    DriftDetected, FileDeleted, InvoiceIssued, InvoicingTaskParked, KeyRotated, KeyShown, OrderFailed, OrderPlaced,
+    PaymentReceived, PlanChanged, QuotaThresholdCrossed, ServiceCancellationWithdrawn, ServiceCancelled, ServiceDunned,
+    ServiceEnded, ServicePlanChanged, ServiceRenewed, ServiceStarted, ServiceTerminated, UsageGapDetected,
+    UsageRecorded,
 };
 use crate::{Action, EventData};
 
@@ -110,6 +111,7 @@ pub fn visit_events<V: EventVisitor>(visitor: &mut V) {
     visitor.visit::<BucketWatched>(BucketWatched::EVENT);
     visitor.visit::<InvoiceIssued>("credit_note.issued");
     visitor.visit::<InvoiceIssued>(InvoiceIssued::EVENT);
+    visitor.visit::<InvoicingTaskParked>(InvoicingTaskParked::EVENT);
     visitor.visit::<PaymentReceived>(PaymentReceived::EVENT);
     visitor.visit::<ServiceDunned>("service.locked");
     visitor.visit::<ServiceDunned>(ServiceDunned::EVENT);

@@ -13,7 +13,7 @@ pub use accounts::{
     AccountReleased, BucketCreated, BucketDeleted, BucketWatched, FileDeleted, KeyRotated, KeyShown,
 };
 pub use drift::{DriftDetected, DriftKind};
-pub use invoices::{InvoiceIssued, PaymentReceived, ServiceDunned, ServicePlanChanged};
+pub use invoices::{InvoiceIssued, InvoicingTaskParked, PaymentReceived, ServiceDunned, ServicePlanChanged};
 use model::{CustomerId, Location, OrderId, PlanId, S3Uid, Timestamp};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -111,6 +111,7 @@ event!(
     DriftDetected => "drift.detected",
     FileDeleted => "file.deleted",
     InvoiceIssued => "invoice.issued",
+    InvoicingTaskParked => "invoicing.task_parked",
     KeyRotated => "key.rotated",
     KeyShown => "key.shown",
     OrderFailed => "order.failed",
@@ -150,6 +151,7 @@ pub const EVENTS: &[(&str, RoleName)] = &[
     ("drift.resolved", RoleName::Provisioner),
     (FileDeleted::EVENT, RoleName::Provisioner),
     (InvoiceIssued::EVENT, RoleName::Billing),
+    (InvoicingTaskParked::EVENT, RoleName::Billing),
     (KeyRotated::EVENT, RoleName::Provisioner),
     (KeyShown::EVENT, RoleName::Provisioner),
     (OrderFailed::EVENT, RoleName::Billing),

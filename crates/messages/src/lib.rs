@@ -36,10 +36,10 @@ pub use delivery::{Delivery, Outcome, ParkReason, RetryKind};
 pub use event::{
     AccountAccessChanged, AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged,
     AccountReleased, BucketCreated, BucketDeleted, BucketDiscovered, BucketVanished, BucketWatched, CustomerChanged,
-    DriftDetected, DriftKind, EVENTS, Event, EventData, FileDeleted, GapKind, InvoiceIssued, KeyRotated, KeyShown,
-    OrderFailed, OrderPlaced, PaymentReceived, PlanChanged, QuotaThresholdCrossed, ServiceCancellationWithdrawn,
-    ServiceCancelled, ServiceDunned, ServiceEnded, ServicePlanChanged, ServiceRenewed, ServiceStarted,
-    ServiceTerminated, StorageInHour, Subject, TrafficInHour, UsageGapDetected, UsageRecorded,
+    DriftDetected, DriftKind, EVENTS, Event, EventData, FileDeleted, GapKind, InvoiceIssued, InvoicingTaskParked,
+    KeyRotated, KeyShown, OrderFailed, OrderPlaced, PaymentReceived, PlanChanged, QuotaThresholdCrossed,
+    ServiceCancellationWithdrawn, ServiceCancelled, ServiceDunned, ServiceEnded, ServicePlanChanged, ServiceRenewed,
+    ServiceStarted, ServiceTerminated, StorageInHour, Subject, TrafficInHour, UsageGapDetected, UsageRecorded,
 };
 pub use outgoing::Envelope;
 pub use reply::{Refusal, RefusalKind, Reply};

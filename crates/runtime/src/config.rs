@@ -4,6 +4,7 @@
 //! Lists in variables are separated by commas. Reading finds all problems at once, not just the first one.
 
 mod check;
+mod invoicing;
 mod locations;
 mod reader;
 mod sections;
@@ -20,6 +21,7 @@ use messages::RoleName;
 use rust_decimal::Decimal;
 use secrecy::SecretString;
 
+pub use invoicing::{DunningConfig, WhmcsConfig};
 pub use locations::{LocationConfig, Locations, NotificationConfig, RgwConfig};
 
 /// What is wrong with a key of the configuration.
@@ -78,6 +80,8 @@ pub struct Config {
     pub metering: Option<MeteringConfig>,
     /// `[billing]`.
     pub billing: Option<BillingConfig>,
+    /// `[whmcs]`, where that issues the invoices.
+    pub whmcs: Option<WhmcsConfig>,
     /// `[locations.<CODE>]`.
     pub locations: Locations,
     /// `[telemetry]`.
@@ -194,19 +198,6 @@ pub struct BillingConfig {
     pub dunning: DunningConfig,
     /// How many messages it holds at once.
     pub prefetch: u16,
-}
-
-/// `[billing.dunning]`: how many days after an invoice's due date something happens to its service.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DunningConfig {
-    /// The customer is reminded.
-    pub reminder_after_days: Option<u32>,
-    /// The account is locked: reading only.
-    pub lock_after_days: Option<u32>,
-    /// The account is suspended.
-    pub suspension_after_days: Option<u32>,
-    /// The account is deleted.
-    pub termination_after_days: Option<u32>,
 }
 
 /// How log lines look.

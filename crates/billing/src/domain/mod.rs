@@ -4,6 +4,7 @@ pub(crate) mod charge;
 pub(crate) mod customer;
 pub(crate) mod document;
 pub(crate) mod dunning;
+pub(crate) mod handover;
 pub(crate) mod ledger;
 pub(crate) mod location;
 pub(crate) mod order;

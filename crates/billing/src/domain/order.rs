@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::customer::{Customer, Standing};
 use super::plan::{Plan, PlanPrice};
+use super::service::ServiceState;
 
 /// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,17 @@ pub(crate) struct Order {
     pub(crate) message_id: Uuid,
     pub(crate) state: OrderState,
     pub(crate) deadline: Timestamp,
+}
+
+impl OrderState {
+    /// What the service that is ordered is meanwhile; `None` once the order is concluded.
+    pub(crate) const fn service_state(self) -> Option<ServiceState> {
+        match self {
+            Self::Ordered => Some(ServiceState::Ordered),
+            Self::Provisioning => Some(ServiceState::Initializing),
+            Self::Completed | Self::Failed => None,
+        }
+    }
 }
 
 /// Whether this customer may order this plan there.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use history::{DatabaseCommand, Decision, Failure, Keep, Step};
 use messages::{AddPayment, Refusal, RefusalKind, Reply, Request};
 
-use crate::{Billing, InvoicingSystem, payments};
+use crate::{Billing, payments};
 
 #[async_trait]
 impl DatabaseCommand<AddPayment> for Billing {
@@ -13,7 +13,7 @@ impl DatabaseCommand<AddPayment> for Billing {
             let refusal = Refusal::new("payments are noted by administrators and internal services only");
             return Err(refusal.of_kind(RefusalKind::Forbidden).into());
         }
-        if self.settings.invoicing == InvoicingSystem::Whmcs {
+        if !self.settings.invoicing.is_native() {
             return Err(Refusal::conflict("payments are noted in WHMCS, which issues the invoices").into());
         }
         let (actor, traceparent) = (request.principal.actor(), request.traceparent.as_deref());

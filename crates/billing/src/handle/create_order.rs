@@ -2,13 +2,16 @@
 
 use async_trait::async_trait;
 use history::{DatabaseCommand, Decision, Failure, Record, Step};
-use messages::{CreateOrder, EventData, OrderPlaced, ProvisionAccount, Refusal, Request, Scope, Subject};
-use model::{BucketName, ByteCount, CustomerId, OrderId, PlanId, S3Uid};
+use messages::{CreateOrder, EventData, OrderPlaced, Refusal, Request, Scope, Subject};
+use model::{BucketName, CustomerId, OrderId, PlanId, S3Uid};
 use uuid::Uuid;
 
+use crate::domain::handover::billing_cycle;
 use crate::domain::order::{self, Order, OrderState};
 use crate::domain::plan::Plan;
-use crate::{Billing, store};
+use crate::handover::tasks;
+use crate::provisioning::send_provision;
+use crate::{Billing, InvoicingSystem, store};
 
 /// What is ordered.
 pub(super) struct Wish<'a> {
@@ -63,6 +66,7 @@ pub(super) async fn place(
     let free_accounts = store::orders::free_accounts(step.connection(), customer_id).await?;
     let (currency, today) = (customer.currency, step.now().date_naive());
     let standing = store::receivables::standing(step.connection(), customer_id, currency, today).await?;
+    check_whmcs(&billing.settings.invoicing, &plan)?;
     order::check(&plan, &customer, &location, &standing, free_accounts, billing.settings.free_accounts_max)?;
 
     let key = request.key()?;
@@ -74,6 +78,7 @@ pub(super) async fn place(
         Some(bucket_name) => bucket_name.clone(),
         None => name.parse().map_err(|error| Failure::Unavailable(format!("package name {name}: {error}")))?,
     };
+    let is_native = billing.settings.invoicing.is_native();
     let order = Order {
         id: OrderId(Uuid::now_v7()),
         customer_id,
@@ -84,11 +89,16 @@ pub(super) async fn place(
         action: request.action.clone(),
         principal: key.principal,
         message_id: key.message_id,
-        state: OrderState::Provisioning,
+        state: if is_native { OrderState::Provisioning } else { OrderState::Ordered },
         deadline: request.deadline.map_or(deadline, |asked| asked.min(deadline)),
     };
     store::orders::insert(step.connection(), &order, &plan, customer.currency, now).await?;
     announce(step, request, &order, &plan).await?;
+    if is_native {
+        send_provision(step, request.principal, &order, plan.quota_bytes, request.traceparent.as_deref()).await?;
+    } else {
+        tasks::place_order(step, order.id).await?;
+    }
     Ok(Decision::Later)
 }
 
@@ -104,7 +114,7 @@ async fn wished_plan(step: &mut Step, wish: &PlanWish<'_>) -> Result<Plan, Failu
     plan.ok_or_else(|| Refusal::not_found("S3 plan not found").into())
 }
 
-/// The order's history entry, and the command to the provisioner.
+/// The order's history entry.
 async fn announce(step: &mut Step, request: &Request, order: &Order, plan: &Plan) -> Result<(), Failure> {
     let subject = Subject::Account(order.s3uid.clone());
     step.record(Record {
@@ -123,15 +133,18 @@ async fn announce(step: &mut Step, request: &Request, order: &Order, plan: &Plan
         },
         traceparent: request.traceparent.as_deref(),
     })
-    .await?;
-    let command = ProvisionAccount {
-        order_id: order.id,
-        s3uid: order.s3uid.clone(),
-        customer_id: order.customer_id,
-        location: order.location.clone(),
-        bucket_name: order.bucket_name.clone(),
-        quota_bytes: ByteCount::from_i64(plan.quota_bytes).bytes(),
-    };
-    step.send(&subject, request.principal, order.id.0, Some(order.deadline), request.traceparent.as_deref(), &command)
-        .await
+    .await
+}
+
+/// Whether WHMCS, where that issues the invoices, has this plan.
+fn check_whmcs(invoicing: &InvoicingSystem, plan: &Plan) -> Result<(), Refusal> {
+    let InvoicingSystem::Whmcs(plans) = invoicing else { return Ok(()) };
+    if !plans.contains(&plan.id) {
+        return Err(Refusal::conflict(format!("S3 plan {} is no product of WHMCS", plan.id)));
+    }
+    if billing_cycle(plan.payment_period).is_none() {
+        let period = plan.payment_period;
+        return Err(Refusal::conflict(format!("S3 plan {}: WHMCS has no billing cycle of {period}", plan.id)));
+    }
+    Ok(())
 }

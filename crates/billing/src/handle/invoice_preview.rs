@@ -7,14 +7,14 @@ use runtime::Query;
 
 use crate::cancellations::requested_service;
 use crate::store::services::Named;
-use crate::{Billing, InvoicingSystem, invoicing, previews};
+use crate::{Billing, invoicing, previews};
 
 #[async_trait]
 impl Query<InvoicePreview> for Billing {
     type Reply = InvoicePreviewReply;
 
     async fn answer(&self, request: &Request, parameters: InvoicePreview) -> Result<InvoicePreviewReply, Failure> {
-        if self.settings.invoicing == InvoicingSystem::Whmcs {
+        if !self.settings.invoicing.is_native() {
             return Err(Refusal::conflict("WHMCS issues the invoices and shows them").into());
         }
         // Never committed: it only looks.

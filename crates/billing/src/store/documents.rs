@@ -40,10 +40,10 @@ pub(crate) async fn invoiced(
     currency: Currency,
 ) -> Result<BTreeMap<ChargeKey, Invoiced>, Failure> {
     let rows = sqlx::query!(
-        r#"SELECT period_number, segment_number, kind, min(from_day) AS "from_day!", max(to_day) AS "to_day!",
+        r#"SELECT period_number AS "period_number!", segment_number AS "segment_number!", kind AS "kind!", min(from_day) AS "from_day!", max(to_day) AS "to_day!",
                   min(plan_name) AS "plan_name!", sum(quantity) AS "quantity!", min(unit_price) AS "unit_price!",
                   sum(net) AS "net!", min(tax_percent) AS "tax_percent!"
-           FROM billing.document_lines WHERE service_id = $1 GROUP BY period_number, segment_number, kind"#,
+           FROM billing.charged_lines WHERE service_id = $1 GROUP BY period_number, segment_number, kind"#,
         service_id.0
     )
     .fetch_all(connection)

@@ -4,6 +4,7 @@ pub(crate) mod customers;
 pub(crate) mod documents;
 pub(crate) mod due;
 pub(crate) mod dunning;
+pub(crate) mod handover;
 pub(crate) mod invoices;
 pub(crate) mod ledger;
 pub(crate) mod orders;

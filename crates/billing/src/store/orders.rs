@@ -49,7 +49,7 @@ impl TryFrom<Row> for Order {
     }
 }
 
-/// Adds an order that begins to be provisioned.
+/// Adds an order.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     order: &Order,
@@ -57,10 +57,11 @@ pub(crate) async fn insert(
     currency: Currency,
     now: Timestamp,
 ) -> Result<(), Failure> {
+    let state = if order.state == OrderState::Ordered { "ordered" } else { "provisioning" };
     sqlx::query!(
         "INSERT INTO billing.orders (id, customer_id, plan_id, plan_version, currency, s3uid, location, bucket_name,
              action, principal, message_id, state, deadline, created_at, name)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'provisioning', $12, $13, $14)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $15, $12, $13, $14)",
         order.id.0,
         order.customer_id.0,
         plan.id.0,
@@ -74,7 +75,8 @@ pub(crate) async fn insert(
         order.message_id,
         order.deadline,
         now,
-        order.name
+        order.name,
+        state
     )
     .execute(connection)
     .await?;
@@ -108,6 +110,32 @@ pub(crate) async fn lock_overdue(connection: &mut PgConnection, now: Timestamp) 
     .await?
     .map(Order::try_from)
     .transpose()
+}
+
+/// Notes that the account of an accepted order is being made; returns its quota.
+pub(crate) async fn begin_provisioning(
+    connection: &mut PgConnection,
+    id: OrderId,
+    deadline: Timestamp,
+) -> Result<i64, Failure> {
+    Ok(sqlx::query_scalar!(
+        "UPDATE billing.orders o SET state = 'provisioning', deadline = $2 FROM billing.plan_versions v
+         WHERE o.id = $1 AND v.plan_id = o.plan_id AND v.version = o.plan_version RETURNING v.quota_bytes",
+        id.0,
+        deadline
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
+/// Whether the system that issues invoices knows an order.
+pub(crate) async fn is_handed_over(connection: &mut PgConnection, id: OrderId) -> Result<bool, Failure> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT external_service_id IS NOT NULL AS "is_handed_over!" FROM billing.orders WHERE id = $1"#,
+        id.0
+    )
+    .fetch_one(connection)
+    .await?)
 }
 
 /// Ends an order well (no failure) or not.

@@ -36,6 +36,19 @@ pub struct InvoiceIssued {
     pub due_date: NaiveDate,
 }
 
+/// What the system that issues the invoices must be told can't be told by Purser: a person must look.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InvoicingTaskParked {
+    /// The task.
+    pub task_id: i64,
+    /// The account.
+    pub s3uid: S3Uid,
+    /// What is to be told.
+    pub task: serde_json::Value,
+    /// Why it can't be.
+    pub detail: String,
+}
+
 /// A customer has paid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentReceived {

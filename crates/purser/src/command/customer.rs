@@ -36,8 +36,18 @@ pub(crate) struct Add {
 impl CustomerCommand {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let Self::Add(Add { id, email, country, currency, billing_entity }) = self;
-        let customer =
-            NewCustomer { id: CustomerId(id), email, country: country.to_ascii_uppercase(), currency, billing_entity };
+        let customer = NewCustomer {
+            id: CustomerId(id),
+            email,
+            country: country.to_ascii_uppercase(),
+            currency,
+            billing_entity,
+            name: String::new(),
+            address: String::new(),
+            vat_id: String::new(),
+            is_tax_exempt: false,
+            credit_limit: None,
+        };
         let journal = journal(config, RoleName::Billing).await?;
         let is_new = billing::customers::add(&journal, &customer).await?;
         println!("customer {id} {}", if is_new { "added" } else { "changed" });

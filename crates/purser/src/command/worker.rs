@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use billing::handover::{WhmcsInvoicing, WhmcsSettings};
 use bus::{Bus, BusConfig, Topology};
 use chrono::TimeDelta;
 use history::Journal;
@@ -74,7 +75,7 @@ pub(super) async fn start(
             let own = config.billing.clone().context("[billing] is required")?;
             let settings = billing_settings(config, &own)?;
             let role = connect(own.amqp_url, own.database_url, LEASE_DEFAULT, own.prefetch).await?;
-            billing::start(role, settings, shutdown);
+            billing::start(role, settings, whmcs(config)?, shutdown);
         }
         RoleName::Gateway => anyhow::bail!("the gateway is no worker"),
     }
@@ -126,7 +127,10 @@ pub(super) fn billing_settings(config: &Config, own: &BillingConfig) -> anyhow::
         locations: location_book(config)?,
         endpoints: endpoints.map(|(code, location)| (code.to_string(), endpoint(&location.s3_url))).collect(),
         tax_rates: own.tax_percent.clone().into_iter().collect(),
-        invoicing: billing::InvoicingSystem::Native,
+        invoicing: match &config.whmcs {
+            None => billing::InvoicingSystem::Native,
+            Some(whmcs) => billing::InvoicingSystem::Whmcs(whmcs.products.keys().copied().collect()),
+        },
         payment_term_days: own.payment_term_days,
         usage_patience: TimeDelta::hours(i64::from(own.usage_patience_hours)),
         dunning: billing::DunningDays {
@@ -136,6 +140,25 @@ pub(super) fn billing_settings(config: &Config, own: &BillingConfig) -> anyhow::
             termination: days.termination_after_days,
         },
     })
+}
+
+/// WHMCS, where that issues the invoices.
+fn whmcs(config: &Config) -> anyhow::Result<Option<WhmcsInvoicing>> {
+    let Some(own) = &config.whmcs else { return Ok(None) };
+    let client = whmcs::Client::new(whmcs::Settings {
+        url: own.url.clone(),
+        identifier: own.identifier.clone(),
+        secret: own.secret.clone(),
+        access_key: own.access_key.clone(),
+        timeout: Duration::from_secs(own.timeout_seconds),
+    })
+    .context("whmcs")?;
+    let settings = WhmcsSettings {
+        products: own.products.clone(),
+        order_field: own.order_field,
+        payment_method: own.payment_method.clone(),
+    };
+    Ok(Some(WhmcsInvoicing::new(client, settings)))
 }
 
 /// What the provisioner works with, its sealing key included.

@@ -1,20 +1,18 @@
 //! The sections and their keys: this is the list of what can be configured, with its defaults and bounds.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use ::config::Value;
-use chrono::NaiveDate;
 use messages::RoleName;
-use rust_decimal::Decimal;
 
+use super::invoicing::{dunning, tax_percent, whmcs};
 use super::reader::Section;
 use super::values::{
-    amqp_url, database_url, integer, ip_addresses, log_filter, log_format, path, percent, socket_address, text, texts,
+    amqp_url, database_url, integer, ip_addresses, log_filter, log_format, path, socket_address, text, texts,
 };
 use super::{
-    AmqpConfig, BillingConfig, Config, DatabaseConfig, DunningConfig, GatewayConfig, HealthConfig, LogFormat,
-    MeteringConfig, OwnUsers, Problem, ProvisionerConfig, TelemetryConfig, locations,
+    AmqpConfig, BillingConfig, Config, DatabaseConfig, GatewayConfig, HealthConfig, LogFormat, MeteringConfig,
+    OwnUsers, Problem, ProvisionerConfig, TelemetryConfig, locations,
 };
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
@@ -30,6 +28,7 @@ pub(super) fn read(root: Value, problems: &mut Vec<Problem>) -> Config {
         provisioner: root.optional_table("provisioner").and_then(provisioner),
         metering: root.optional_table("metering").and_then(metering),
         billing: root.optional_table("billing").and_then(billing),
+        whmcs: root.optional_table("whmcs").and_then(whmcs),
         locations: locations::read(root.table("locations")),
         telemetry: telemetry(root.table("telemetry")),
         health: health(root.table("health")),
@@ -143,56 +142,6 @@ fn billing(mut section: Section<'_>) -> Option<BillingConfig> {
         dunning,
         prefetch,
     })
-}
-
-/// `[billing.dunning]`; its steps come in their order.
-fn dunning(mut section: Section<'_>) -> DunningConfig {
-    let mut earlier = 0;
-    let mut step = |name: &'static str| {
-        let days = section.optional(name, integer(earlier..=3650));
-        earlier = days.unwrap_or(earlier);
-        days
-    };
-    let dunning = DunningConfig {
-        reminder_after_days: step("reminder_after_days"),
-        lock_after_days: step("lock_after_days"),
-        suspension_after_days: step("suspension_after_days"),
-        termination_after_days: step("termination_after_days"),
-    };
-    section.finish();
-    dunning
-}
-
-/// `[billing.tax_percent]`: one key per country, with its percent, or with percents by the day from which they apply.
-fn tax_percent(section: Section<'_>) -> BTreeMap<String, BTreeMap<NaiveDate, Decimal>> {
-    let (entries, problems) = section.into_entries();
-    let mut rates = BTreeMap::new();
-    for (country, value) in entries {
-        // Variables come in lower case.
-        let country = country.to_ascii_uppercase();
-        let key = format!("billing.tax_percent.{country}");
-        if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            problems.push(Problem::new(key, "countries are two letters of ISO 3166, for example DE"));
-            continue;
-        }
-        let days: Vec<_> = match value.clone().into_table() {
-            Ok(table) => table.into_iter().map(|(day, value)| (day.parse(), value)).collect(),
-            Err(_) => vec![(Ok(NaiveDate::MIN), value)],
-        };
-        for (day, value) in days {
-            match (day, percent(&value)) {
-                (Ok(day), Ok(rate)) => {
-                    rates.entry(country.clone()).or_insert_with(BTreeMap::new).insert(day, rate);
-                }
-                (Err(_), _) => {
-                    let message = "must be a percentage, or percentages by day: { \"2021-01-01\" = \"19.0\" }";
-                    problems.push(Problem::new(key.clone(), message));
-                }
-                (_, Err(message)) => problems.push(Problem::new(key.clone(), message)),
-            }
-        }
-    }
-    rates
 }
 
 fn prefetch(section: &mut Section<'_>) -> u16 {
