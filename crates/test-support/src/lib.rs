@@ -3,7 +3,7 @@
 //! [`services`] starts and stops them, [`broker`] and [`database`] give each test a corner of its own in them.
 //! [`deployment`] runs the binary `purser` in such a corner, [`amqp`] and [`http`] call it as its clients do,
 //! [`php`] serves the drop-in `s3.php` in front of it, [`proxy`] holds the store's answers back; [`world`] is all of that
-//! at once, for end-to-end tests.
+//! at once, for end-to-end tests. [`whmcs`] answers as WHMCS does.
 
 pub mod amqp;
 pub mod broker;
@@ -13,4 +13,5 @@ pub mod http;
 pub mod php;
 pub mod proxy;
 pub mod services;
+pub mod whmcs;
 pub mod world;

@@ -6,7 +6,8 @@ pub enum Error {
     /// No connection came about (DNS, TCP, TLS): the request certainly had no effect, and may be repeated.
     #[error("WHMCS can't be reached: {0}")]
     Unreachable(String),
-    /// The request was sent and no readable answer came back (time-out, reset, 5xx, no JSON): it may have been done.
+    /// The request was sent and no readable answer came back (time-out, reset, 5xx, redirect, no JSON): it may have
+    /// been done.
     #[error("what became of {action} is unknown: {reason}")]
     Unknown {
         /// WHMCS's name of the call, `AddOrder`.
@@ -14,7 +15,7 @@ pub enum Error {
         /// What came back instead of an answer.
         reason: String,
     },
-    /// WHMCS understood the request and said no: it certainly wasn't done, and a repeat gets the same answer.
+    /// WHMCS understood the request and said no: it certainly wasn't done.
     #[error("WHMCS refuses: {message}")]
     Refused {
         /// WHMCS's reason, in its words.

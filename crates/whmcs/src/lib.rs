@@ -1,7 +1,7 @@
 //! A typed client of WHMCS's API (`POST <base>/includes/api.php`).
 //!
-//! [`Client`] has one method for each action that Purser uses. What WHMCS answers is read leniently: numbers and amounts
-//! may be text, empty lists may be `""`, dates may be `0000-00-00`.
+//! [`Client`] has one method for each action that Purser uses. What WHMCS answers is read leniently: numbers and
+//! amounts may be text, empty lists may be `""`, dates may be `0000-00-00`.
 //!
 //! Money depends on [`Error`]: it keeps apart what certainly wasn't done and what may have been. WHMCS has no
 //! idempotency key, and nothing here repeats a request. Who wants to repeat one whose outcome is [`Error::Unknown`]

@@ -163,8 +163,8 @@ pub struct OrderLine {
 page!(Orders, orders, "lenient::orders", Order);
 
 impl Client {
-    /// Places an order, which is pending then. **The same again is a second order**: look for the first one before, by a
-    /// custom field that holds something of your own.
+    /// Places an order, which is pending then. **The same again is a second order**: look for the first one before, by
+    /// a custom field that holds something of your own.
     pub async fn add_order(&self, order: &AddOrder) -> Result<AddedOrder, Error> {
         let mut call = Call::new("AddOrder")
             .with("clientid", order.client)
@@ -182,8 +182,8 @@ impl Client {
         self.call(call).await
     }
 
-    /// Accepts a pending order: its services become active. Refused where the order isn't pending, for example because it
-    /// was accepted before.
+    /// Accepts a pending order: its services become active. Refused where the order isn't pending, for example because
+    /// it was accepted before. With [`AcceptOrder::auto_setup`] a refusal may also be that of the service's module.
     pub async fn accept_order(&self, order: OrderId, how: &AcceptOrder) -> Result<(), Error> {
         // Without these two WHMCS does as the product's settings say.
         let (auto_setup, send_email) = (u8::from(how.auto_setup), u8::from(how.send_email));

@@ -43,7 +43,7 @@ impl Client {
     }
 }
 
-/// Makes a type the page of a list: `page!(Orders, orders, Order)`.
+/// A page's type: its name, the list's field and how to read it, what the list holds.
 macro_rules! page {
     ($name:ident, $field:ident, $list:literal, $item:ty) => {
         #[derive(serde::Deserialize)]

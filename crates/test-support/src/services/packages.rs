@@ -78,6 +78,19 @@ pub fn missing_for_php() -> Vec<&'static str> {
     PHP.iter().filter(|(file, _)| find_program(file).is_err()).map(|(_, package)| *package).collect()
 }
 
+/// The Debian packages that the tests with a foreign client in Python need and this machine lacks.
+///
+/// Asked of Python itself: whoever has one that isn't Debian's needs none of these.
+pub fn missing_for_python() -> Vec<&'static str> {
+    let python = Command::new("python3")
+        .args(["-c", "import ensurepip, venv"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if python.is_ok_and(|status| status.success()) { Vec::new() } else { vec!["python3", "python3-venv"] }
+}
+
 /// The Debian packages that `services` need and this machine lacks, judged by their programs.
 pub fn missing(services: &[Service]) -> Vec<&'static str> {
     let wanted = services.iter().flat_map(|service| programs(*service));

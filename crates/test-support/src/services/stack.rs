@@ -55,9 +55,10 @@ impl Stack {
         self.layout.dev_dir.join("services.json")
     }
 
-    /// Installs what PHP's tests need, where it is missing.
-    pub fn install_php(&self, progress: &Progress) -> Result<()> {
-        packages::install(&packages::missing_for_php(), &self.layout.dev_dir.join("apt-php.log"), progress)
+    /// Installs what the tests in PHP and Python need, where it is missing.
+    pub fn install_test_languages(&self, progress: &Progress) -> Result<()> {
+        let missing = [packages::missing_for_php(), packages::missing_for_python()].concat();
+        packages::install(&missing, &self.layout.dev_dir.join("apt-tests.log"), progress)
     }
 
     /// Installs what is missing, starts all that doesn't run, and returns when everything answers.

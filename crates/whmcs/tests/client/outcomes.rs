@@ -151,9 +151,8 @@ async fn no_error_shows_a_secret() {
     }
 }
 
-#[tokio::test]
-async fn requests_that_whmcs_doesn_t_know_are_noticed() {
-    let (whmcs, _) = start().await;
+/// An order with a parameter that there isn't.
+async fn order_wrongly(whmcs: &Whmcs) -> u16 {
     let form = [
         ("identifier", test_support::whmcs::IDENTIFIER),
         ("secret", test_support::whmcs::SECRET),
@@ -165,8 +164,21 @@ async fn requests_that_whmcs_doesn_t_know_are_noticed() {
         ("idempotencykey", "c-1"),
     ];
     let http = test_support::http::client().expect("a client");
-    let sent = http.post(format!("{}/includes/api.php", whmcs.url())).form(&form).send().await.expect("an answer");
-    assert_eq!(sent.status(), 500);
+    let sent = http.post(format!("{}/includes/api.php", whmcs.url())).form(&form).send().await;
+    sent.expect("an answer").status().as_u16()
+}
+
+#[tokio::test]
+async fn requests_that_whmcs_doesn_t_know_are_noticed() {
+    let (whmcs, _) = start().await;
+    assert_eq!(order_wrongly(&whmcs).await, 500);
     assert_eq!(whmcs.take_violations(), ["AddOrder: idempotencykey isn't documented"]);
     assert_eq!(whmcs.orders(), []);
+}
+
+#[tokio::test]
+#[should_panic(expected = "AddOrder: idempotencykey isn't documented")]
+async fn requests_that_whmcs_doesn_t_know_fail_their_test() {
+    let (whmcs, _) = start().await;
+    assert_eq!(order_wrongly(&whmcs).await, 500);
 }
