@@ -18,6 +18,7 @@ mod idempotency;
 mod isolation;
 mod keys;
 mod locations;
+mod locking;
 mod main_job;
 mod metering;
 mod permissions;

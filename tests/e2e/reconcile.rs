@@ -3,7 +3,7 @@
 //! The radosgw is shared: each test looks at its own accounts only.
 
 use model::{BucketName, ByteCount, S3Uid};
-use object_store::{AckLevel, ListObjects, NewUser, ObjectStore, S3Keys, Topic};
+use object_store::{Access, AckLevel, ListObjects, NewUser, ObjectStore, S3Keys, Topic};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use test_support::deployment::Settings;
@@ -70,8 +70,11 @@ async fn a_user_who_was_changed_behind_purser_s_back_is_put_right() {
     let (code, report) = reconcile(&world, &s3uid, &[]).await;
     assert_eq!((code, &report["accounts"], found(&report)), (0, &json!(1), vec![]), "{report:#}");
 
-    admin.set_suspended(&uid, true).await.unwrap();
-    found_and_repaired(&world, &s3uid, &[("suspension", &s3uid)]).await;
+    for access in [Access::Suspended, Access::ReadOnly] {
+        admin.set_access(&uid, access).await.unwrap();
+        found_and_repaired(&world, &s3uid, &[("suspension", &s3uid)]).await;
+        assert_eq!(admin.user(&uid).await.unwrap().unwrap().access, Some(Access::Full));
+    }
     store.list_objects(&keys, &ListObjects::all(bucket.clone())).await.unwrap();
 
     admin.set_user_quota(&uid, ByteCount::from_bytes(4_096)).await.unwrap();
@@ -174,7 +177,7 @@ async fn what_is_changing_is_left_alone_and_a_location_that_is_down_holds_up_no_
     let world = World::start_with(Settings { variables, ..Settings::default() }, &["all"]).await;
     let (s3uid, _) = order(&world).await;
     let admin = admin_store(&world);
-    admin.set_suspended(&s3uid.parse().unwrap(), true).await.unwrap();
+    admin.set_access(&s3uid.parse().unwrap(), Access::Suspended).await.unwrap();
     // The account is new.
     let (code, report) = run(&world, &["reconcile", "--json"]).await;
     assert_eq!((code, &report["accounts"], &report["skipped"]), (2, &json!(0), &json!(1)), "{report:#}");
@@ -194,7 +197,8 @@ async fn what_is_changing_is_left_alone_and_a_location_that_is_down_holds_up_no_
         .await;
     let (code, report) = reconcile(&world, &s3uid, &["suspension"]).await;
     assert_eq!((code, &report["skipped"], found(&report)), (0, &json!(1), vec![]), "{report:#}");
-    assert!(admin.user(&s3uid.parse().unwrap()).await.unwrap().unwrap().suspended, "nobody touched it");
+    let user = admin.user(&s3uid.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(user.access, Some(Access::Suspended), "nobody touched it");
 }
 
 /// Ends the process and starts another, which begins to compare at once.

@@ -9,6 +9,7 @@
 //!
 //! Every call is safe to repeat: what exists already, or is gone already, is success where it is provably ours.
 
+mod access;
 pub mod ceph;
 mod error;
 pub mod faulty;
@@ -18,6 +19,7 @@ mod probe;
 mod store;
 mod types;
 
+pub use access::Access;
 pub use error::StoreError;
 pub use locations::{LocationStore, Locations};
 pub use store::ObjectStore;

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use model::{BucketName, ByteCount, S3Uid, Timestamp};
 
 use crate::{
-    Administrator, BucketUsage, ListObjects, NamePage, NewUser, ObjectPage, ObjectSummary, ObjectVersion, Removal,
-    S3Keys, StoreBucket, StoreError, StoreUser, Topic, UsageRecord, UserUsage, VersionPage,
+    Access, Administrator, BucketUsage, ListObjects, NamePage, NewUser, ObjectPage, ObjectSummary, ObjectVersion,
+    Removal, S3Keys, StoreBucket, StoreError, StoreUser, Topic, UsageRecord, UserUsage, VersionPage,
 };
 
 /// An S3 object store with users, quotas and a usage log. Used as `Arc<dyn ObjectStore>`.
@@ -35,9 +35,9 @@ pub trait ObjectStore: Debug + Send + Sync {
     /// [`StoreError::Conflict`].
     async fn replace_keys(&self, uid: &S3Uid, keys: &S3Keys) -> Result<(), StoreError>;
 
-    /// Refuses the user's S3 requests from now on, or takes them again. What they own stays as it is. No such user is
-    /// [`StoreError::NotFound`].
-    async fn set_suspended(&self, uid: &S3Uid, suspended: bool) -> Result<(), StoreError>;
+    /// Lets the user do this much over S3 from now on. What they own stays as it is, keys and limits, too. What is so
+    /// already is success; no such user is [`StoreError::NotFound`].
+    async fn set_access(&self, uid: &S3Uid, access: Access) -> Result<(), StoreError>;
 
     /// Limits what the user stores over all buckets, in sizes as [`crate::quota_size`] counts them.
     async fn set_user_quota(&self, uid: &S3Uid, quota: ByteCount) -> Result<(), StoreError>;

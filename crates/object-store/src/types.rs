@@ -9,7 +9,7 @@ use model::{BucketName, ByteCount, S3Uid, Timestamp};
 use rand::RngExt;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::StoreError;
+use crate::{Access, StoreError};
 
 const ACCESS_KEY_CHARS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const SECRET_KEY_CHARS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -78,8 +78,8 @@ pub struct StoreUser {
     pub display_name: String,
     /// All access keys, without their secrets, sorted.
     pub access_keys: Vec<String>,
-    /// Whether the store refuses the user's S3 requests.
-    pub suspended: bool,
+    /// What the user may do over S3; `None` where that is nothing that Purser sets.
+    pub access: Option<Access>,
     /// How many buckets the user may own: `None` is without a limit, 0 is none.
     pub max_buckets: Option<u32>,
     /// How much the user may store over all buckets, compared with sizes as [`quota_size`] counts them.

@@ -1,6 +1,9 @@
 //! Purges: accounts are emptied page by page and deleted, in the background, by whichever process has the lease.
 //!
 //! Every step is safe to repeat, so a crash costs nothing but the page at hand: the next attempt lists what is left.
+//!
+//! First the customer is locked out. Then the purge waits, held by nobody, until metering has read what they used before
+//! that; only then the first object goes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,9 +14,9 @@ use futures_util::future::try_join_all;
 use history::{Failure, Record};
 use messages::{AccountDeleted, EventData, Subject};
 use model::{BucketName, Timestamp};
-use object_store::{ObjectStore, S3Keys, StoreError};
+use object_store::{Access, ObjectStore, S3Keys, StoreError};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -35,14 +38,24 @@ const ROUNDS_MAX: usize = 5;
 /// After so many pages the next account has its turn.
 const PAGES_MAX: usize = 20;
 const BACKOFF_SECONDS_MAX: i64 = 600;
+/// After so long, an account goes though its last usage wasn't read: RGW's log has it still, and metering can come to it.
+const USAGE_WAIT_MAX: TimeDelta = TimeDelta::days(3);
+/// A wait as long as this has a reason that somebody should see to; how often they are told.
+const USAGE_WAIT_LONG: TimeDelta = TimeDelta::minutes(10);
+const TELL_INTERVAL: Duration = Duration::from_mins(5);
 
 /// Purges until shutdown.
 pub(crate) async fn run(provisioner: Arc<Provisioner>, soft: CancellationToken) {
     let (places, tasks) = (Arc::new(Semaphore::new(PURGES_AT_ONCE)), TaskTracker::new());
+    let mut told_at = Instant::now();
     while timeout(INTERVAL, soft.cancelled()).await.is_err() {
+        if told_at.elapsed() >= TELL_INTERVAL {
+            told_at = Instant::now();
+            tell_of_waiting(&provisioner).await;
+        }
         while let Ok(place) = Arc::clone(&places).try_acquire_owned() {
             let now = provisioner.clock.now();
-            let claim = match store::purges::claim(&provisioner.pool, now, now + LEASE).await {
+            let claim = match store::purges::claim(&provisioner.pool, now, now + LEASE, now - USAGE_WAIT_MAX).await {
                 Ok(Some(claim)) => claim,
                 Ok(None) => break,
                 Err(error) => {
@@ -61,10 +74,30 @@ pub(crate) async fn run(provisioner: Arc<Provisioner>, soft: CancellationToken) 
     tasks.wait().await;
 }
 
+/// Says why accounts aren't deleted though nothing fails.
+async fn tell_of_waiting(provisioner: &Provisioner) {
+    match store::purges::waiting(&provisioner.pool, provisioner.clock.now() - USAGE_WAIT_LONG).await {
+        Ok(waiting) => {
+            for (location, accounts) in waiting {
+                let hours = USAGE_WAIT_MAX.num_hours();
+                tracing::warn!(
+                    location,
+                    accounts,
+                    "accounts are not deleted before metering has read their last usage; does it run, and does it read the \
+                     usage log of this location? After {hours} hours they go all the same"
+                );
+            }
+        }
+        Err(error) => tracing::warn!(%error, "purges can't be read"),
+    }
+}
+
 /// Why an attempt ends before the account is gone.
 enum Interrupted {
     /// The process ends, or others have waited long enough: to be gone on with at once.
     Yielded,
+    /// The customer is locked out; what they used is to be read next.
+    LockedOut,
     /// Another attempt has the lease.
     Overtaken,
     /// The store won't do it for the account's owner.
@@ -95,7 +128,7 @@ async fn attempt(provisioner: &Provisioner, claim: &Claim, soft: &CancellationTo
     };
     let now = provisioner.clock.now();
     let (not_before, error) = match interrupted {
-        Interrupted::Overtaken => return,
+        Interrupted::LockedOut | Interrupted::Overtaken => return,
         Interrupted::Yielded => (now, None),
         Interrupted::Refused(reason) => failed(claim, now, reason),
         Interrupted::Failed(failure) => failed(claim, now, failure.to_string()),
@@ -128,6 +161,9 @@ impl Purge<'_> {
         };
         let store = self.provisioner.location(&account)?.store.as_ref();
         let keys = self.provisioner.keys(&account)?;
+        if !self.claim.is_locked_out {
+            return Err(self.lock_out(store, &keys, &account).await?);
+        }
         match store.replace_keys(&account.s3uid, &keys).await {
             Ok(()) => self.empty(store, &keys, &account).await?,
             // An earlier attempt came as far as this.
@@ -137,9 +173,27 @@ impl Purge<'_> {
         self.conclude(&account).await
     }
 
+    /// Takes the account's keys from the customer, and its objects from everybody else who may read them.
+    async fn lock_out(
+        &self,
+        store: &dyn ObjectStore,
+        keys: &S3Keys,
+        account: &Account,
+    ) -> Result<Interrupted, Interrupted> {
+        match store.replace_keys(&account.s3uid, keys).await {
+            Ok(()) => store.set_access(&account.s3uid, Access::Suspended).await?,
+            // Whoever isn't there uses nothing more either.
+            Err(StoreError::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let now = self.provisioner.clock.now();
+        let is_noted = store::purges::set_locked_out(&self.provisioner.pool, self.claim, now).await?;
+        Ok(if is_noted { Interrupted::LockedOut } else { Interrupted::Overtaken })
+    }
+
     /// Deletes all buckets with what they hold, then the user.
     async fn empty(&self, store: &dyn ObjectStore, keys: &S3Keys, account: &Account) -> Result<(), Interrupted> {
-        store.set_suspended(&account.s3uid, false).await?;
+        store.set_access(&account.s3uid, Access::Full).await?;
         for round in 0..ROUNDS_MAX {
             let buckets = store.bucket_usages(&account.s3uid).await?;
             if round == 0 && !self.claim.is_counted {

@@ -2,7 +2,7 @@
 
 use messages::{
     BucketDiscovered, BucketVanished, CreateBucket, DeleteBucket, DeleteFile, GetBucketsRmq, GetFiles,
-    ProvisionAccount, PurgeAccount, ReleaseAccount, SetAccountQuota, ShowKey, StorageNewPassword,
+    ProvisionAccount, PurgeAccount, ReleaseAccount, SetAccountAccess, SetAccountQuota, ShowKey, StorageNewPassword,
 };
 use runtime::Routes;
 
@@ -16,6 +16,7 @@ pub(crate) fn routes() -> Routes<Provisioner> {
         .outside_command::<StorageNewPassword>()
         .outside_command::<ProvisionAccount>()
         .outside_command::<ReleaseAccount>()
+        .outside_command::<SetAccountAccess>()
         .outside_command::<SetAccountQuota>()
         .database_command::<PurgeAccount>()
         .query::<GetBucketsRmq>()

@@ -140,7 +140,8 @@ impl Log<'_> {
         mut watermark: Timestamp,
         soft: &CancellationToken,
     ) -> Result<(), Failure> {
-        let running = hour_of(self.now());
+        let started = self.now();
+        let running = hour_of(started);
         memory.digests.retain(|hour, _| *hour >= watermark);
         // An hour that can't be read keeps no other from being read.
         let mut trouble = reading::read(self, memory, running).await.err();
@@ -164,7 +165,9 @@ impl Log<'_> {
         if let Some(error) = trouble {
             return Err(error);
         }
-        store::log_hours::set_read(&self.metering.pool, self.location, self.now()).await
+        // What was requested before it began, RGW had written down, unless an hour was left for the next round.
+        let complete_until = (hour >= running).then(|| started - self.metering.settings.usage_flush);
+        store::log_hours::set_read(&self.metering.pool, self.location, self.now(), complete_until).await
     }
 
     /// Once a day each hour that may still be corrected is read again.

@@ -29,9 +29,9 @@ pub(crate) async fn watermark(pool: &PgPool, location: &Location) -> Result<Opti
 
 /// Up to when all hours are final; `None` before the first one.
 pub(crate) async fn final_until(pool: &PgPool, location: &Location) -> Result<Option<Timestamp>, Failure> {
-    Ok(sqlx::query_scalar!("SELECT final_until FROM metering.log_watermarks WHERE location = $1", location.as_str())
-        .fetch_optional(pool)
-        .await?)
+    let until =
+        sqlx::query_scalar!("SELECT final_until FROM metering.log_watermarks WHERE location = $1", location.as_str());
+    Ok(until.fetch_optional(pool).await?.flatten())
 }
 
 /// Moves the watermark.
@@ -51,11 +51,24 @@ pub(crate) async fn set_watermark(
     Ok(())
 }
 
-/// Notes that all of the log that was to be read was read.
-pub(crate) async fn set_read(pool: &PgPool, location: &Location, read_at: Timestamp) -> Result<(), Failure> {
-    sqlx::query!("UPDATE metering.log_watermarks SET read_at = $2 WHERE location = $1", location.as_str(), read_at)
-        .execute(pool)
-        .await?;
+/// Notes that all of the log that was to be read was read; `complete_until` says before when no request is missing, where
+/// that can be said.
+pub(crate) async fn set_read(
+    pool: &PgPool,
+    location: &Location,
+    read_at: Timestamp,
+    complete_until: Option<Timestamp>,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "INSERT INTO metering.log_watermarks AS w (location, read_at, complete_until) VALUES ($1, $2, $3)
+         ON CONFLICT (location) DO UPDATE SET read_at = EXCLUDED.read_at,
+             complete_until = greatest(w.complete_until, EXCLUDED.complete_until)",
+        location.as_str(),
+        read_at,
+        complete_until
+    )
+    .execute(pool)
+    .await?;
     Ok(())
 }
 

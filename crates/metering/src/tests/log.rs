@@ -57,6 +57,25 @@ async fn a_reader_that_was_away_catches_up() {
 }
 
 #[tokio::test]
+async fn a_location_s_log_is_complete_up_to_a_round_that_left_nothing_out() {
+    let mut fixture = Fixture::new().await;
+    let complete = |fixture: &Fixture| fixture.sql("SELECT final_until, complete_until FROM metering.log_watermarks");
+    assert_eq!(complete(&fixture), "", "nobody has looked yet");
+    fixture.read_log().await;
+    assert_eq!(complete(&fixture), "|2026-03-01 10:28:00+00", "but for what RGW may still write");
+    // More hours than one round reads.
+    fixture.clock.advance(TimeDelta::hours(60));
+    fixture.read_log().await;
+    assert_eq!(complete(&fixture), "|2026-03-01 10:28:00+00");
+    fixture.clock.advance(TimeDelta::minutes(3));
+    fixture.read_log().await;
+    assert_eq!(complete(&fixture), "2026-03-03 10:00:00+00|2026-03-01 10:28:00+00");
+    fixture.clock.advance(TimeDelta::minutes(3));
+    fixture.read_log().await;
+    assert_eq!(complete(&fixture), "2026-03-03 10:00:00+00|2026-03-03 22:34:00+00");
+}
+
+#[tokio::test]
 async fn what_somebody_trimmed_stays_known_and_is_reported_once() {
     let mut fixture = Fixture::new().await;
     fixture.put("a", 1000).await;

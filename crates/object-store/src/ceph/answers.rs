@@ -6,7 +6,9 @@ use chrono::TimeDelta;
 use model::{ByteCount, S3Uid, Timestamp};
 use serde::{Deserialize, Deserializer};
 
-use crate::{Administrator, BucketUsage, NamePage, S3Keys, StoreBucket, StoreError, StoreUser, UsageRecord, UserUsage};
+use crate::{
+    Access, Administrator, BucketUsage, NamePage, S3Keys, StoreBucket, StoreError, StoreUser, UsageRecord, UserUsage,
+};
 
 /// Which of radosgw's APIs was asked; the same status means different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,22 +81,17 @@ fn refusal_reason(code: &str, message: &str) -> String {
 }
 
 /// A user. Deliberately without `Debug`: it holds secret keys.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(super) struct UserAnswer {
-    #[serde(default)]
     user_id: String,
     /// A text.
-    #[serde(default)]
     system: String,
-    #[serde(default)]
     caps: Vec<CapAnswer>,
-    #[serde(default)]
     display_name: String,
-    #[serde(default)]
     suspended: i64,
-    #[serde(default)]
+    op_mask: String,
     max_buckets: i64,
-    #[serde(default)]
     keys: Vec<KeyAnswer>,
     user_quota: Option<QuotaAnswer>,
     bucket_quota: Option<QuotaAnswer>,
@@ -156,7 +153,7 @@ impl UserAnswer {
             uid: uid.clone(),
             display_name: self.display_name,
             access_keys,
-            suspended: self.suspended != 0,
+            access: Access::of_user(self.suspended != 0, &self.op_mask),
             // radosgw writes 0 for "no limit" and -1 for "none".
             max_buckets: match self.max_buckets {
                 0 => None,
@@ -358,7 +355,7 @@ mod tests {
         };
         for (max_buckets, expected) in [("0", None), ("-1", Some(0)), ("5", Some(5)), ("42997033", Some(42_997_033))] {
             let user = read(&format!(r#"{{"suspended": 1, "max_buckets": {max_buckets}}}"#));
-            assert_eq!((user.suspended, user.max_buckets, user.quota), (true, expected, None));
+            assert_eq!((user.access, user.max_buckets, user.quota), (Some(Access::Suspended), expected, None));
         }
         for (enabled, max_size, expected) in
             [(true, 10, Some(10)), (true, 0, Some(0)), (true, -1, None), (false, 10, None)]

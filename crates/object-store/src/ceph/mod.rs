@@ -18,8 +18,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::{
-    Administrator, BucketUsage, ListObjects, NamePage, NewUser, ObjectPage, ObjectStore, ObjectSummary, ObjectVersion,
-    Removal, S3Keys, StoreBucket, StoreError, StoreUser, Topic, UsageRecord, UserUsage, VersionPage,
+    Access, Administrator, BucketUsage, ListObjects, NamePage, NewUser, ObjectPage, ObjectStore, ObjectSummary,
+    ObjectVersion, Removal, S3Keys, StoreBucket, StoreError, StoreUser, Topic, UsageRecord, UserUsage, VersionPage,
 };
 
 /// In bytes. S3 itself takes 63, but radosgw may be told to take more.
@@ -121,8 +121,8 @@ impl ObjectStore for CephStore {
         self.admin.replace_keys(uid, keys).await
     }
 
-    async fn set_suspended(&self, uid: &S3Uid, suspended: bool) -> Result<(), StoreError> {
-        self.admin.set_suspended(uid, suspended).await
+    async fn set_access(&self, uid: &S3Uid, access: Access) -> Result<(), StoreError> {
+        self.admin.set_access(uid, access).await
     }
 
     async fn set_user_quota(&self, uid: &S3Uid, quota: ByteCount) -> Result<(), StoreError> {

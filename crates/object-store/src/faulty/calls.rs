@@ -6,8 +6,8 @@ use model::{BucketName, ByteCount, S3Uid, Timestamp};
 
 use super::{FaultyStore, Method};
 use crate::{
-    Administrator, BucketUsage, ListObjects, NamePage, NewUser, ObjectPage, ObjectStore, ObjectSummary, ObjectVersion,
-    Removal, S3Keys, StoreBucket, StoreError, StoreUser, Topic, UsageRecord, UserUsage, VersionPage,
+    Access, Administrator, BucketUsage, ListObjects, NamePage, NewUser, ObjectPage, ObjectStore, ObjectSummary,
+    ObjectVersion, Removal, S3Keys, StoreBucket, StoreError, StoreUser, Topic, UsageRecord, UserUsage, VersionPage,
 };
 
 #[async_trait]
@@ -28,8 +28,8 @@ impl ObjectStore for FaultyStore {
         self.run(Method::ReplaceKeys, self.inner.replace_keys(uid, keys)).await
     }
 
-    async fn set_suspended(&self, uid: &S3Uid, suspended: bool) -> Result<(), StoreError> {
-        self.run(Method::SetSuspended, self.inner.set_suspended(uid, suspended)).await
+    async fn set_access(&self, uid: &S3Uid, access: Access) -> Result<(), StoreError> {
+        self.run(Method::SetAccess, self.inner.set_access(uid, access)).await
     }
 
     async fn set_user_quota(&self, uid: &S3Uid, quota: ByteCount) -> Result<(), StoreError> {

@@ -18,7 +18,7 @@ pub enum Method {
     User,
     DeleteUser,
     ReplaceKeys,
-    SetSuspended,
+    SetAccess,
     SetUserQuota,
     Users,
     Keys,
@@ -184,7 +184,7 @@ mod tests {
 
     use super::*;
     use crate::memory::MemoryStore;
-    use crate::{AckLevel, NewUser, S3Keys, Topic};
+    use crate::{Access, AckLevel, NewUser, S3Keys, Topic};
 
     fn store() -> FaultyStore {
         FaultyStore::new(Arc::new(MemoryStore::new(Arc::new(SystemClock))))
@@ -259,7 +259,7 @@ mod tests {
         }
         assert_faults! {
             ReplaceKeys: store.replace_keys(uid, keys),
-            SetSuspended: store.set_suspended(uid, true),
+            SetAccess: store.set_access(uid, Access::Suspended),
             Users: store.users(None, 1),
             Keys: store.keys(uid),
             AddKeys: store.add_keys(uid, keys),

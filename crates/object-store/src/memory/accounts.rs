@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use super::refused;
 use super::state::{State, User};
 use crate::types::check_max_buckets;
-use crate::{NewUser, S3Keys, StoreError, StoreUser};
+use crate::{Access, NewUser, S3Keys, StoreError, StoreUser};
 
 impl State {
     pub(super) fn create_user(&mut self, user: &NewUser) -> Result<(), StoreError> {
@@ -30,7 +30,7 @@ impl State {
             max_buckets: user.max_buckets,
             quota: None,
             bucket_quota: None,
-            suspended: false,
+            access: Access::Full,
             buckets: BTreeSet::new(),
         };
         self.access_keys.insert(user.keys.access_key.clone(), user.uid.clone());
@@ -44,7 +44,7 @@ impl State {
             uid: uid.clone(),
             display_name: user.display_name.clone(),
             access_keys: user.keys.keys().cloned().collect(),
-            suspended: user.suspended,
+            access: Some(user.access),
             max_buckets: Some(user.max_buckets),
             quota: user.quota,
             bucket_quota: user.bucket_quota,

@@ -18,8 +18,8 @@ use state::{Bucket, Object, State};
 
 use crate::types::{HOUR, check_max_buckets, check_whole_hours};
 use crate::{
-    Administrator, BucketUsage, ListObjects, NamePage, NewUser, ObjectPage, ObjectStore, ObjectSummary, ObjectVersion,
-    Removal, S3Keys, StoreBucket, StoreError, StoreUser, Topic, UsageRecord, UserUsage, VersionPage,
+    Access, Administrator, BucketUsage, ListObjects, NamePage, NewUser, ObjectPage, ObjectStore, ObjectSummary,
+    ObjectVersion, Removal, S3Keys, StoreBucket, StoreError, StoreUser, Topic, UsageRecord, UserUsage, VersionPage,
 };
 
 /// The id under which the store's administrator is listed and logged.
@@ -56,7 +56,10 @@ impl MemoryStore {
         let hour = now.duration_trunc(HOUR).unwrap_or(now);
         let mut state = self.state();
         let uid = state.authenticated(keys)?;
-        let answer = request(&mut state, &uid, now);
+        let answer = match state.check_mask(&uid, bucket, category) {
+            Ok(()) => request(&mut state, &uid, now),
+            Err(error) => Err(error),
+        };
         let entry = (uid.to_string(), hour, bucket.to_owned(), category);
         let figures = state.usage.entry(entry).or_default();
         figures.operations += 1;
@@ -97,8 +100,8 @@ impl ObjectStore for MemoryStore {
         self.state().replace_keys(uid, keys)
     }
 
-    async fn set_suspended(&self, uid: &S3Uid, suspended: bool) -> Result<(), StoreError> {
-        self.state().user_mut(uid)?.suspended = suspended;
+    async fn set_access(&self, uid: &S3Uid, access: Access) -> Result<(), StoreError> {
+        self.state().user_mut(uid)?.access = access;
         Ok(())
     }
 

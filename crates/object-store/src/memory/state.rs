@@ -7,7 +7,10 @@ use model::{ByteCount, S3Uid, Timestamp};
 use secrecy::ExposeSecret;
 
 use super::refused;
-use crate::{BucketUsage, ObjectSummary, S3Keys, StoreError, quota_size};
+use crate::{Access, BucketUsage, ObjectSummary, S3Keys, StoreError, quota_size};
+
+/// The categories of requests that only read.
+const READING: [&str; 3] = ["get_obj", "list_bucket", "get_bucket_notification"];
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -27,7 +30,7 @@ pub(super) struct User {
     pub(super) max_buckets: u32,
     pub(super) quota: Option<ByteCount>,
     pub(super) bucket_quota: Option<ByteCount>,
-    pub(super) suspended: bool,
+    pub(super) access: Access,
     pub(super) buckets: BTreeSet<String>,
 }
 
@@ -61,10 +64,22 @@ impl State {
         if !own.is_some_and(|own| own.same_as(&keys.access_key, keys.secret_key.expose_secret())) {
             return Err(refused("SignatureDoesNotMatch", "The S3 key is not valid"));
         }
-        if user.suspended {
+        if user.access == Access::Suspended {
             return Err(refused("UserSuspended", "The account is suspended"));
         }
         Ok(uid.clone())
+    }
+
+    /// Refuses a reader what isn't reading. As in the real store, a bucket that isn't there is noticed first.
+    pub(super) fn check_mask(&self, uid: &S3Uid, bucket: &str, category: &str) -> Result<(), StoreError> {
+        let is_reader = self.users.get(uid).is_some_and(|user| user.access == Access::ReadOnly);
+        if !is_reader || READING.contains(&category) {
+            return Ok(());
+        }
+        if category != "create_bucket" && !self.buckets.contains_key(bucket) {
+            return Err(StoreError::NotFound(format!("bucket {bucket}")));
+        }
+        Err(refused("AccessDenied", "Access denied"))
     }
 
     pub(super) fn own_bucket(&mut self, uid: &S3Uid, name: &str) -> Result<&mut Bucket, StoreError> {

@@ -1,7 +1,7 @@
 //! Users and buckets.
 
 use model::{BucketName, ByteCount, S3Uid};
-use object_store::{NewUser, Removal, S3Keys, StoreError, StoreUser};
+use object_store::{Access, NewUser, Removal, S3Keys, StoreError, StoreUser};
 
 use crate::fixture::{Account, Store, refusal_code};
 
@@ -29,7 +29,7 @@ pub(crate) async fn a_user_s_data_is_what_was_set(store: Store) {
         uid: account.uid().clone(),
         display_name: "Ada".into(),
         access_keys: vec![account.keys().access_key.clone()],
-        suspended: false,
+        access: Some(Access::Full),
         max_buckets: Some(5),
         quota: None,
         bucket_quota: None,

@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{
 use chrono::{DurationRound, TimeDelta};
 use model::{ByteCount, Clock, S3Uid, SystemClock};
 use object_store::ceph::{CephConfig, CephStore};
-use object_store::{NewUser, ObjectStore, Removal, S3Keys, StoreError, Topic};
+use object_store::{Access, NewUser, ObjectStore, Removal, S3Keys, StoreError, Topic};
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -60,7 +60,7 @@ async fn a_missing_cap_is_named() {
     store.users(None, 1).await.unwrap();
     assert_needs(store.create_user(&new).await, "users=write");
     assert_needs(store.add_keys(account.uid(), &keys).await, "users=write");
-    assert_needs(store.set_suspended(account.uid(), true).await, "users=write");
+    assert_needs(store.set_access(account.uid(), Access::ReadOnly).await, "users=write");
     assert_needs(store.set_user_quota(account.uid(), ByteCount::ZERO).await, "users=write");
     assert_needs(store.buckets(None, 1).await, "metadata=read");
     assert_needs(store.bucket("some-bucket").await, "buckets=read");

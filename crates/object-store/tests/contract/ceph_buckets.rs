@@ -1,13 +1,15 @@
 //! Buckets whose owners used more of S3 than Purser does: versions, uploads in parts, policies.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use aws_sdk_s3::types::{BucketCannedAcl, BucketVersioningStatus, ObjectCannedAcl, VersioningConfiguration};
 use model::BucketName;
-use object_store::{Removal, S3Keys, StoreError};
+use object_store::{Access, Removal, S3Keys, StoreError};
 use secrecy::ExposeSecret;
 
 use crate::fixture::{Account, ceph, ceph_config, refusal_code};
@@ -158,6 +160,35 @@ async fn versions_and_uncompleted_uploads_count_as_radosgw_counts() {
         assert_eq!(figures, (size, size_actual, objects), "{bucket}");
         let usages = store.bucket_usages(account.uid()).await.unwrap();
         assert!(usages.contains(&found), "{usages:?}");
+    }
+    account.remove().await;
+}
+
+/// radosgw asks who makes a request, not whose bucket it is about.
+#[tokio::test]
+async fn who_a_reader_s_bucket_lets_in_may_still_write_and_nobody_reads_what_a_suspended_user_has() {
+    let account = Account::create(&ceph()).await;
+    let (store, bucket, client) =
+        (account.store.clone(), account.create_bucket("public").await, s3_client(account.keys()));
+    let open = client.put_bucket_acl().bucket(bucket.as_str()).acl(BucketCannedAcl::PublicReadWrite);
+    open.send().await.unwrap();
+    let public = client.put_object().bucket(bucket.as_str()).key("page").acl(ObjectCannedAcl::PublicRead);
+    public.body(ByteStream::from_static(b"x")).send().await.unwrap();
+    let presigned = PresigningConfig::expires_in(Duration::from_mins(1)).unwrap();
+    let presigned = client.get_object().bucket(bucket.as_str()).key("page").presigned(presigned).await.unwrap();
+    let (http, url) = (reqwest::Client::new(), ceph_config().s3_url.join(&format!("{bucket}/page")).unwrap());
+    for (access, [signed, anonymous, written]) in [
+        (Access::Full, [200, 200, 200]),
+        (Access::ReadOnly, [200, 200, 200]),
+        (Access::Suspended, [403, 403, 403]),
+        (Access::Full, [200, 200, 200]),
+    ] {
+        store.set_access(account.uid(), access).await.unwrap();
+        let answers = [http.get(presigned.uri()), http.get(url.clone())].map(reqwest::RequestBuilder::send);
+        let [first, second] = answers.map(async |answer| answer.await.unwrap().status().as_u16());
+        assert_eq!((first.await, second.await), (signed, anonymous), "{access:?}");
+        let put = http.put(url.clone()).header("x-amz-acl", "public-read").body("x").send().await.unwrap();
+        assert_eq!(put.status(), written, "{access:?}");
     }
     account.remove().await;
 }

@@ -1,4 +1,4 @@
-//! Key pairs and suspension.
+//! Key pairs.
 
 use model::S3Uid;
 use object_store::{S3Keys, StoreError};
@@ -42,30 +42,5 @@ pub(crate) async fn keys_are_replaced_for_known_users_only(store: Store) {
     account.create_bucket("mine").await;
     other.create_bucket("theirs").await;
     other.remove().await;
-    account.remove().await;
-}
-
-pub(crate) async fn suspended_users_are_refused_until_they_are_resumed(store: Store) {
-    let (account, bystander) = (Account::create(&store).await, Account::create(&store).await);
-    let (bucket, others) = (account.create_bucket("mine").await, bystander.create_bucket("theirs").await);
-    account.put(&bucket, "key", 3).await.unwrap();
-    let before = store.user(account.uid()).await.unwrap().unwrap();
-    for _ in 0..2 {
-        store.set_suspended(account.uid(), true).await.unwrap();
-        assert_eq!(refusal_code(store.get_object(account.keys(), &bucket, "key").await), "UserSuspended");
-        assert_eq!(refusal_code(account.put(&bucket, "key", 1).await), "UserSuspended");
-        assert_eq!(refusal_code(store.object(account.keys(), &bucket, "key").await), "UserSuspended");
-        assert!(store.user(account.uid()).await.unwrap().unwrap().suspended);
-    }
-    bystander.put(&others, "key", 1).await.unwrap();
-    for _ in 0..2 {
-        store.set_suspended(account.uid(), false).await.unwrap();
-        assert_eq!(store.get_object(account.keys(), &bucket, "key").await.unwrap(), "xxx");
-    }
-    assert_eq!(store.user(account.uid()).await.unwrap().unwrap(), before);
-    let nobody = S3Uid::random();
-    let missing = store.set_suspended(&nobody, true).await;
-    assert_eq!(missing, Err(StoreError::NotFound(format!("user {nobody}"))));
-    bystander.remove().await;
     account.remove().await;
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, an error is a failure")]
 
+mod access;
 mod accounts;
 mod admin;
 mod ceph_admin;
@@ -57,7 +58,9 @@ contract! {
     listings::odd_keys_come_back_as_they_were,
     keys::replaced_keys_are_the_only_ones,
     keys::keys_are_replaced_for_known_users_only,
-    keys::suspended_users_are_refused_until_they_are_resumed,
+    access::suspended_users_are_refused_until_they_are_resumed,
+    access::readers_read_and_write_nothing,
+    access::each_access_follows_each_other,
     removal::large_buckets_are_emptied_page_by_page,
     removal::one_call_deletes_more_than_one_request_holds,
     removal::only_the_named_objects_are_deleted,

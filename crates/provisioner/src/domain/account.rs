@@ -1,8 +1,8 @@
 //! Accounts, and which of them a caller means.
 
-use messages::Refusal;
+use messages::{AccountAccess, Refusal};
 use model::{CustomerId, Location, S3Uid};
-use object_store::{NewUser, S3Keys};
+use object_store::{Access, NewUser, S3Keys};
 use serde::{Deserialize, Serialize};
 
 use super::sealing::Sealed;
@@ -14,6 +14,8 @@ pub(crate) struct Account {
     pub(crate) customer_id: CustomerId,
     pub(crate) location: Location,
     pub(crate) quota_bytes: i64,
+    #[serde(default)]
+    pub(crate) access: AccountAccess,
     pub(crate) access_key: String,
     pub(crate) sealed_secret_key: Sealed,
 }
@@ -30,6 +32,36 @@ impl Account {
             keys: keys.clone(),
             max_buckets: BUCKETS_MAX,
         }
+    }
+
+    /// What the store should let its user do.
+    pub(crate) fn store_access(&self) -> Access {
+        store_access(self.access)
+    }
+
+    /// Refuses what reads as the customer where they may not.
+    pub(crate) fn check_readable(&self) -> Result<(), Refusal> {
+        match self.access {
+            AccountAccess::Full | AccountAccess::ReadOnly => Ok(()),
+            AccountAccess::None => Err(Refusal::conflict("the S3 account is suspended")),
+        }
+    }
+
+    /// Refuses what writes or deletes as the customer where they may not.
+    pub(crate) fn check_writable(&self) -> Result<(), Refusal> {
+        match self.access {
+            AccountAccess::ReadOnly => Err(Refusal::conflict("the S3 account is locked for writing")),
+            AccountAccess::Full | AccountAccess::None => self.check_readable(),
+        }
+    }
+}
+
+/// The store's word for an account's access.
+pub(crate) fn store_access(access: AccountAccess) -> Access {
+    match access {
+        AccountAccess::Full => Access::Full,
+        AccountAccess::ReadOnly => Access::ReadOnly,
+        AccountAccess::None => Access::Suspended,
     }
 }
 
@@ -55,8 +87,25 @@ mod tests {
             customer_id: CustomerId(1),
             location: "NL".parse().unwrap(),
             quota_bytes: 0,
+            access: AccountAccess::Full,
             access_key: String::new(),
             sealed_secret_key: Sealed::default(),
+        }
+    }
+
+    #[test]
+    fn what_an_account_s_access_allows() {
+        for (access, readable, writable) in [
+            (AccountAccess::Full, "", ""),
+            (AccountAccess::ReadOnly, "", "the S3 account is locked for writing"),
+            (AccountAccess::None, "the S3 account is suspended", "the S3 account is suspended"),
+        ] {
+            let account = Account { access, ..account() };
+            let said = |checked: Result<(), Refusal>| checked.err().map_or_else(String::new, |refusal| refusal.message);
+            assert_eq!(
+                (said(account.check_readable()).as_str(), said(account.check_writable()).as_str()),
+                (readable, writable)
+            );
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use messages::{DriftDetected, DriftKind};
 use model::{ByteCount, Location, S3Uid};
+use object_store::Access;
 
 use super::account::Account;
 
@@ -33,14 +34,17 @@ pub(crate) struct Shown {
 pub(crate) struct ShownUser {
     /// Each access key, and whether both halves are the account's.
     pub(crate) keys: Vec<(String, bool)>,
-    pub(crate) is_suspended: bool,
+    /// `None` where it is nothing that an account may have.
+    pub(crate) access: Option<Access>,
     pub(crate) quota: Option<ByteCount>,
 }
 
 impl Known {
-    /// Whether the store takes the account's own keys, so that it can be asked about buckets as their owner.
+    /// Whether the store takes the account's own keys, and lets them change what they find: buckets of a locked account
+    /// get no notification before it is open again.
     pub(crate) fn may_ask(&self, user: &ShownUser) -> bool {
-        !user.is_suspended && user.keys.iter().any(|(key, is_ours)| *is_ours && *key == self.account.access_key)
+        user.access == Some(Access::Full)
+            && user.keys.iter().any(|(key, is_ours)| *is_ours && *key == self.account.access_key)
     }
 
     /// Where the two don't agree, in the order of reports.
@@ -80,8 +84,9 @@ impl Known {
             found.push(self.drift(DriftKind::KeyExtra, key, "no such key", format!("key {key}")));
         }
         let user_id = self.account.s3uid.as_str();
-        if user.is_suspended {
-            found.push(self.drift(DriftKind::Suspension, user_id, "not suspended", "suspended"));
+        let access = Some(self.account.store_access());
+        if user.access != access {
+            found.push(self.drift(DriftKind::Suspension, user_id, access_text(access), access_text(user.access)));
         }
         let quota = ByteCount::from_i64(self.account.quota_bytes);
         if user.quota != Some(quota) {
@@ -121,6 +126,15 @@ impl Known {
     }
 }
 
+fn access_text(access: Option<Access>) -> &'static str {
+    match access {
+        Some(Access::Full) => "full access",
+        Some(Access::ReadOnly) => "read-only access",
+        Some(Access::Suspended) => "suspended",
+        None => "another op_mask",
+    }
+}
+
 /// A user that looks like an account and is none; `state` is what became of the account, if there ever was one.
 pub(crate) fn extra_user(location: &Location, s3uid: &S3Uid, state: Option<&str>) -> DriftDetected {
     DriftDetected {
@@ -150,6 +164,8 @@ pub(crate) fn advice(drift: &DriftDetected) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use messages::AccountAccess;
+
     use super::*;
     use crate::domain::sealing::Sealed;
 
@@ -161,6 +177,7 @@ mod tests {
             customer_id: model::CustomerId(1),
             location: "NL".parse().unwrap(),
             quota_bytes: QUOTA.to_i64(),
+            access: AccountAccess::Full,
             access_key: "OURS".to_owned(),
             sealed_secret_key: Sealed::default(),
         };
@@ -173,7 +190,7 @@ mod tests {
 
     /// What agrees with [`known`].
     fn shown() -> Shown {
-        let user = ShownUser { keys: vec![("OURS".to_owned(), true)], is_suspended: false, quota: Some(QUOTA) };
+        let user = ShownUser { keys: vec![("OURS".to_owned(), true)], access: Some(Access::Full), quota: Some(QUOTA) };
         let told = |name: &str| (name.to_owned(), Ok(Some("told".to_owned())));
         Shown {
             user: Some(user),
@@ -209,7 +226,8 @@ mod tests {
             (keys(&[]), vec!["key_missing OURS: key OURS with the sealed secret / no such key"]),
             (keys(&[("OURS", false)]), vec!["key_missing OURS: key OURS with the sealed secret / another secret"]),
             (keys(&[("OURS", true), ("THEIRS", false)]), vec!["key_extra THEIRS: no such key / key THEIRS"]),
-            (user(|user| user.is_suspended = true), vec!["suspension USER: not suspended / suspended"]),
+            (user(|user| user.access = Some(Access::Suspended)), vec!["suspension USER: full access / suspended"]),
+            (user(|user| user.access = None), vec!["suspension USER: full access / another op_mask"]),
             (user(|user| user.quota = None), vec!["quota USER: 5000000000 B / no quota"]),
             (user(|user| user.quota = Some(ByteCount::ZERO)), vec!["quota USER: 5000000000 B / 0 B"]),
             (
@@ -258,6 +276,27 @@ mod tests {
     }
 
     #[test]
+    fn a_locked_account_is_locked_as_its_row_says() {
+        let all = [
+            (AccountAccess::Full, Access::Full),
+            (AccountAccess::ReadOnly, Access::ReadOnly),
+            (AccountAccess::None, Access::Suspended),
+        ];
+        for (known_as, expected) in all {
+            for (_, found) in all {
+                let known = Known { account: Account { access: known_as, ..known().account }, ..known() };
+                let kinds: Vec<_> = known
+                    .differences(&user(|user| user.access = Some(found)))
+                    .into_iter()
+                    .map(|drift| drift.kind)
+                    .collect();
+                assert_eq!(kinds.is_empty(), expected == found, "{known_as} {found:?}");
+                assert!(kinds.iter().all(|kind| *kind == DriftKind::Suspension), "{kinds:?}");
+            }
+        }
+    }
+
+    #[test]
     fn without_a_topic_notifications_are_nobody_s_business() {
         let known = Known { topic: None, ..known() };
         assert_eq!(known.differences(&shown()), []);
@@ -269,7 +308,8 @@ mod tests {
             (shown(), true),
             (keys(&[("OURS", false)]), false),
             (keys(&[("THEIRS", true)]), false),
-            (user(|user| user.is_suspended = true), false),
+            (user(|user| user.access = Some(Access::Suspended)), false),
+            (user(|user| user.access = Some(Access::ReadOnly)), false),
         ] {
             assert_eq!(known().may_ask(shown.user.as_ref().unwrap()), may, "{shown:?}");
         }

@@ -35,6 +35,7 @@ impl Query<GetFiles> for Provisioner {
         let account = requested_account(&self.pool, request, parameters.s3uid.as_deref(), parameters.id)
             .await
             .map_err(with_details)?;
+        account.check_readable().map_err(Failure::from).map_err(with_details)?;
         let store = self.location(&account)?.store.as_ref();
         let keys = self.keys(&account)?;
         if listing.delimiter.is_some() {

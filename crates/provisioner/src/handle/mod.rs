@@ -10,6 +10,7 @@ mod get_files;
 mod provision_account;
 mod purge_account;
 mod release_account;
+mod set_account_access;
 mod set_account_quota;
 mod show_key;
 mod storage_newpassword;
@@ -36,7 +37,8 @@ async fn requested_account(
     Ok(account::pick(s3uid.is_some(), found)?)
 }
 
-/// The same for a command, in the transaction that takes the account's slot: its deletion can't begin meanwhile.
+/// The same for a command that writes as the customer, in the transaction that takes the account's slot: its deletion
+/// can't begin meanwhile.
 async fn account_to_change(
     step: &mut Step,
     request: &Request,
@@ -45,7 +47,9 @@ async fn account_to_change(
 ) -> Result<Account, Failure> {
     let scope = scope(request, s3uid, id)?;
     let found = store::accounts::share(step.connection(), scope, s3uid).await?;
-    Ok(account::pick(s3uid.is_some(), found)?)
+    let account = account::pick(s3uid.is_some(), found)?;
+    account.check_writable()?;
+    Ok(account)
 }
 
 fn scope(request: &Request, s3uid: Option<&str>, id: Option<CustomerId>) -> Result<Scope, Refusal> {

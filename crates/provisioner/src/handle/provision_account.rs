@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use history::{Failure, Lease, OutsideCommand, Record, Step};
 use messages::{
-    AccountProvisionFailed, AccountProvisioned, AccountReply, EventData, ProvisionAccount, Refusal, Reply, Request,
-    Subject,
+    AccountAccess, AccountProvisionFailed, AccountProvisioned, AccountReply, EventData, ProvisionAccount, Refusal,
+    Reply, Request, Subject,
 };
 use model::{BucketName, ByteCount, OrderId};
 use object_store::{S3Keys, StoreError};
@@ -54,6 +54,7 @@ impl OutsideCommand<ProvisionAccount> for Provisioner {
             customer_id: parameters.customer_id,
             location: parameters.location.clone(),
             quota_bytes: ByteCount::from_bytes(parameters.quota_bytes).to_i64(),
+            access: AccountAccess::Full,
             sealed_secret_key: self.sealing_key.seal(&parameters.s3uid, &keys.secret_key),
             access_key: keys.access_key,
         };

@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use history::{Failure, Lease, OutsideCommand, Record, Step};
-use messages::{AccountReleased, AccountReply, EventData, ReleaseAccount, Reply, Request, Subject};
+use messages::{AccountAccess, AccountReleased, AccountReply, EventData, ReleaseAccount, Reply, Request, Subject};
 use model::{BucketName, OrderId, S3Uid};
+use object_store::Access;
 use serde::{Deserialize, Serialize};
 
 use crate::Provisioner;
@@ -48,6 +49,10 @@ impl OutsideCommand<ReleaseAccount> for Provisioner {
         if store.user(&account.s3uid).await.map_err(failed)?.is_none() {
             // An earlier attempt came as far as this; without its user, the keys open nothing any more.
             return Ok(());
+        }
+        if account.access != AccountAccess::Full {
+            lease.check()?;
+            store.set_access(&account.s3uid, Access::Full).await.map_err(failed)?;
         }
         for bucket in buckets {
             lease.check()?;

@@ -185,7 +185,7 @@ impl Provisioner {
                         (pair.access_key, is_ours)
                     })
                     .collect(),
-                is_suspended: user.suspended,
+                access: user.access,
                 quota: user.quota,
             }),
             _ => None,

@@ -71,10 +71,11 @@ async fn apply(
         DriftKind::UserMissing => {
             store.create_user(&account.new_user(&keys)).await?;
             store.set_user_quota(s3uid, quota).await?;
+            store.set_access(s3uid, account.store_access()).await?;
         }
         DriftKind::KeyMissing => store.add_keys(s3uid, &keys).await?,
         DriftKind::KeyExtra => store.remove_key(s3uid, name).await?,
-        DriftKind::Suspension => store.set_suspended(s3uid, false).await?,
+        DriftKind::Suspension => store.set_access(s3uid, account.store_access()).await?,
         DriftKind::Quota => store.set_user_quota(s3uid, quota).await?,
         // What it held is gone; nothing is made up for it.
         DriftKind::BucketMissing => {

@@ -1,7 +1,7 @@
 //! `provisioner.accounts` and `provisioner.released_orders`.
 
 use history::Failure;
-use messages::Scope;
+use messages::{AccountAccess, Scope};
 use model::{ByteCount, CustomerId, OrderId, S3Uid, Timestamp};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
@@ -14,6 +14,7 @@ pub(super) struct Row {
     pub(super) customer_id: i64,
     pub(super) location: String,
     pub(super) quota_bytes: i64,
+    pub(super) access: String,
     pub(super) access_key: String,
     pub(super) sealed_secret_key: Vec<u8>,
 }
@@ -23,11 +24,13 @@ impl TryFrom<Row> for Account {
 
     fn try_from(row: Row) -> Result<Self, Failure> {
         let broken = |error: &dyn std::fmt::Display| Failure::Unavailable(format!("account {}: {error}", row.s3uid));
+        let access = AccountAccess::ALL.into_iter().find(|access| access.as_str() == row.access);
         Ok(Self {
             s3uid: row.s3uid.parse().map_err(|e| broken(&e))?,
             customer_id: CustomerId(row.customer_id),
             location: row.location.parse().map_err(|e| broken(&e))?,
             quota_bytes: row.quota_bytes,
+            access: access.ok_or_else(|| broken(&row.access))?,
             access_key: row.access_key,
             sealed_secret_key: Sealed(row.sealed_secret_key),
         })
@@ -44,7 +47,8 @@ pub(crate) async fn find(
 ) -> Result<Vec<Account>, Failure> {
     sqlx::query_as!(
         Row,
-        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts a
+        "SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key
+         FROM provisioner.accounts a
          WHERE state = 'active' AND ($1::bigint IS NULL OR customer_id = $1) AND ($2::text IS NULL OR s3uid = $2)
              AND EXISTS (SELECT FROM shared.services s WHERE s.s3uid = a.s3uid)
          LIMIT 2",
@@ -66,7 +70,8 @@ pub(crate) async fn share(
 ) -> Result<Vec<Account>, Failure> {
     sqlx::query_as!(
         Row,
-        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts a
+        "SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key
+         FROM provisioner.accounts a
          WHERE state = 'active' AND ($1::bigint IS NULL OR customer_id = $1) AND ($2::text IS NULL OR s3uid = $2)
              AND EXISTS (SELECT FROM shared.services s WHERE s.s3uid = a.s3uid)
          LIMIT 2 FOR SHARE",
@@ -88,7 +93,8 @@ pub(crate) async fn lock_by_name(
 ) -> Result<Option<Account>, Failure> {
     sqlx::query_as!(
         Row,
-        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts a
+        "SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key
+         FROM provisioner.accounts a
          WHERE state = 'active' AND ($1::bigint IS NULL OR customer_id = $1)
              AND s3uid = (SELECT s.s3uid FROM shared.service_details s WHERE s.name = $2)
          FOR SHARE",
@@ -106,7 +112,8 @@ pub(crate) async fn lock_by_name(
 pub(crate) async fn share_active(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<Option<Account>, Failure> {
     sqlx::query_as!(
         Row,
-        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts
+        "SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key
+         FROM provisioner.accounts
          WHERE state = 'active' AND s3uid = $1 FOR SHARE",
         s3uid.as_str()
     )
@@ -130,6 +137,22 @@ pub(crate) async fn set_quota(connection: &mut PgConnection, s3uid: &S3Uid, quot
         "UPDATE provisioner.accounts SET quota_bytes = $2 WHERE s3uid = $1 AND state = 'active'",
         s3uid.as_str(),
         quota.to_i64()
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Writes what an active account may do. False: its deletion has begun meanwhile.
+pub(crate) async fn set_access(
+    connection: &mut PgConnection,
+    s3uid: &S3Uid,
+    access: AccountAccess,
+) -> Result<bool, Failure> {
+    let done = sqlx::query!(
+        "UPDATE provisioner.accounts SET access = $2 WHERE s3uid = $1 AND state = 'active'",
+        s3uid.as_str(),
+        access.as_str()
     )
     .execute(connection)
     .await?;
@@ -176,7 +199,8 @@ pub(crate) async fn begin_deletion(
 pub(crate) async fn deleting(pool: &PgPool, s3uid: &S3Uid) -> Result<Option<Account>, Failure> {
     sqlx::query_as!(
         Row,
-        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts
+        "SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key
+         FROM provisioner.accounts
          WHERE state = 'deleting' AND s3uid = $1",
         s3uid.as_str()
     )
@@ -206,7 +230,8 @@ pub(crate) async fn conclude_deletion(
 pub(crate) async fn of_order(connection: &mut PgConnection, order_id: OrderId) -> Result<Option<Account>, Failure> {
     sqlx::query_as!(
         Row,
-        "SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key FROM provisioner.accounts
+        "SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key
+         FROM provisioner.accounts
          WHERE state = 'active' AND order_id = $1",
         order_id.0
     )

@@ -13,6 +13,7 @@ pub(crate) struct Claim {
     /// How many attempts have failed since the last progress.
     pub(crate) failures: i32,
     pub(crate) is_counted: bool,
+    pub(crate) is_locked_out: bool,
 }
 
 /// What a finished purge has deleted.
@@ -52,25 +53,67 @@ pub(crate) async fn exists(connection: &mut PgConnection, s3uid: &S3Uid) -> Resu
     .await?)
 }
 
-/// Takes an unfinished purge that nobody works on, and whose account no command works on.
-pub(crate) async fn claim(pool: &PgPool, now: Timestamp, lease_until: Timestamp) -> Result<Option<Claim>, Failure> {
+/// Takes an unfinished purge that nobody works on, and whose account no command works on. One whose customer is locked out
+/// waits until metering has read what they used before that; one locked out before `waited_since` has waited enough.
+pub(crate) async fn claim(
+    pool: &PgPool,
+    now: Timestamp,
+    lease_until: Timestamp,
+    waited_since: Timestamp,
+) -> Result<Option<Claim>, Failure> {
     let row = sqlx::query!(
         r#"UPDATE provisioner.purges SET attempt = attempt + 1, lease_until = $2
            WHERE s3uid = (SELECT p.s3uid FROM provisioner.purges p
                           WHERE p.finished_at IS NULL AND p.lease_until <= $1
                               AND NOT EXISTS (SELECT FROM provisioner.intents i WHERE i.subject = 'account/' || p.s3uid)
+                              AND (p.locked_out_at IS NULL OR p.locked_out_at < $3
+                                   OR EXISTS (SELECT FROM shared.log_watermarks w
+                                              JOIN provisioner.accounts a ON a.location = w.location
+                                              WHERE a.s3uid = p.s3uid AND w.complete_until >= p.locked_out_at))
                           ORDER BY p.lease_until LIMIT 1 FOR UPDATE SKIP LOCKED)
-           RETURNING s3uid, attempt, failures, objects_total IS NOT NULL AS "is_counted!""#,
+           RETURNING s3uid, attempt, failures, objects_total IS NOT NULL AS "is_counted!",
+               locked_out_at IS NOT NULL AS "is_locked_out!""#,
         now,
-        lease_until
+        lease_until,
+        waited_since
     )
     .fetch_optional(pool)
     .await?;
     row.map(|row| {
         let s3uid = row.s3uid.parse().map_err(|error| Failure::Unavailable(format!("purge {}: {error}", row.s3uid)))?;
-        Ok(Claim { s3uid, attempt: row.attempt, failures: row.failures, is_counted: row.is_counted })
+        let (attempt, failures) = (row.attempt, row.failures);
+        Ok(Claim { s3uid, attempt, failures, is_counted: row.is_counted, is_locked_out: row.is_locked_out })
     })
     .transpose()
+}
+
+/// Notes that the customer is locked out, and gives the purge back to wait. False: the attempt was overtaken.
+pub(crate) async fn set_locked_out(pool: &PgPool, claim: &Claim, now: Timestamp) -> Result<bool, Failure> {
+    let done = sqlx::query!(
+        "UPDATE provisioner.purges SET locked_out_at = $3, lease_until = $3, failures = 0, last_error = NULL
+         WHERE s3uid = $1 AND attempt = $2",
+        claim.s3uid.as_str(),
+        claim.attempt,
+        now
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Locations where purges have waited since before `waited_since` for metering to read what was used, and how many.
+pub(crate) async fn waiting(pool: &PgPool, waited_since: Timestamp) -> Result<Vec<(String, i64)>, Failure> {
+    let rows = sqlx::query!(
+        r#"SELECT a.location, count(*) AS "count!"
+           FROM provisioner.purges p JOIN provisioner.accounts a USING (s3uid)
+           LEFT JOIN shared.log_watermarks w ON w.location = a.location
+           WHERE p.finished_at IS NULL AND p.locked_out_at < $1 AND (w.complete_until >= p.locked_out_at) IS NOT TRUE
+           GROUP BY a.location ORDER BY a.location"#,
+        waited_since
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.location, row.count)).collect())
 }
 
 /// Notes how much there is to delete.

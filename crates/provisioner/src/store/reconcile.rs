@@ -24,7 +24,7 @@ pub(crate) async fn look(
     settled_since: Option<Timestamp>,
 ) -> Result<Look, Failure> {
     let row = sqlx::query!(
-        r#"SELECT s3uid, customer_id, location, quota_bytes, access_key, sealed_secret_key,
+        r#"SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key,
                EXISTS (SELECT FROM provisioner.intents i WHERE i.subject = 'account/' || a.s3uid)
                    OR (a.created_at > $2::timestamptz) IS TRUE
                    OR EXISTS (SELECT FROM history.entries e
@@ -47,6 +47,7 @@ pub(crate) async fn look(
                 customer_id: row.customer_id,
                 location: row.location,
                 quota_bytes: row.quota_bytes,
+                access: row.access,
                 access_key: row.access_key,
                 sealed_secret_key: row.sealed_secret_key,
             };

@@ -17,7 +17,8 @@ pub(crate) struct Unwatched {
     created_at: Timestamp,
 }
 
-/// Claims buckets of active accounts whose changes aren't sent to `topic`, for nobody else before `until`.
+/// Claims buckets of active accounts whose changes aren't sent to `topic`, for nobody else before `until`. The store takes
+/// no notification from the owner of a locked account.
 pub(crate) async fn claim(
     pool: &PgPool,
     location: &Location,
@@ -32,13 +33,13 @@ pub(crate) async fn claim(
            SELECT b.location, b.name FROM provisioner.buckets b JOIN provisioner.accounts a ON a.s3uid = b.s3uid
            WHERE b.location = $1 AND b.deleted_at IS NULL AND b.notify_not_before <= $3
                AND (b.notified_topic IS NULL OR b.notified_topic < $2 OR b.notified_topic > $2)
-               AND a.state = 'active' AND a.location = b.location
+               AND a.state = 'active' AND a.access = 'full' AND a.location = b.location
            ORDER BY b.notify_not_before LIMIT $5 FOR UPDATE OF b SKIP LOCKED
          )
          UPDATE provisioner.buckets b SET notify_not_before = $4
          FROM due, provisioner.accounts a
          WHERE b.location = due.location AND b.name = due.name AND a.s3uid = b.s3uid
-         RETURNING b.name, b.created_at, a.s3uid, a.customer_id, a.location, a.quota_bytes, a.access_key,
+         RETURNING b.name, b.created_at, a.s3uid, a.customer_id, a.location, a.quota_bytes, a.access, a.access_key,
              a.sealed_secret_key",
         location.as_str(),
         topic,
@@ -55,6 +56,7 @@ pub(crate) async fn claim(
                 customer_id: row.customer_id,
                 location: row.location,
                 quota_bytes: row.quota_bytes,
+                access: row.access,
                 access_key: row.access_key,
                 sealed_secret_key: row.sealed_secret_key,
             };

@@ -53,8 +53,8 @@ pub(super) fn render(deployment: &Deployment) -> Result<String> {
         },
         "metering": {
             "amqp_url": amqp_url("metering"), "database_url": database_url("metering")?,
-            "sweep_interval_seconds": sweep_interval_seconds, "traffic_interval_seconds": 3,
-            "usage_flush_seconds": 3, "change_delay_milliseconds": 200,
+            "sweep_interval_seconds": sweep_interval_seconds, "traffic_interval_seconds": 1,
+            "usage_flush_seconds": 2, "change_delay_milliseconds": 200,
         },
         "billing": {
             "amqp_url": amqp_url("billing"), "database_url": database_url("billing")?,

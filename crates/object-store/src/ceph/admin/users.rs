@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use super::{AdminOps, subject};
 use crate::ceph::answers::UserAnswer;
 use crate::types::check_max_buckets;
-use crate::{NamePage, NewUser, S3Keys, StoreError};
+use crate::{Access, NamePage, NewUser, S3Keys, StoreError};
 
 impl AdminOps {
     pub(in crate::ceph) async fn create_user(&self, user: &NewUser) -> Result<(), StoreError> {
@@ -99,8 +99,14 @@ impl AdminOps {
         Ok(user.is_some_and(|user| user.access_keys().any(|existing| existing == access_key)))
     }
 
-    pub(in crate::ceph) async fn set_suspended(&self, uid: &S3Uid, suspended: bool) -> Result<(), StoreError> {
-        let parameters = [("uid", uid.as_str()), ("suspended", if suspended { "True" } else { "False" })];
+    /// The mask binds requests made with the user's keys; a suspension also has radosgw mark all of the user's buckets.
+    pub(in crate::ceph) async fn set_access(&self, uid: &S3Uid, access: Access) -> Result<(), StoreError> {
+        let mut parameters = vec![("uid", uid.as_str())];
+        parameters.extend(match access {
+            Access::Full => vec![("suspended", "False"), ("op-mask", "read, write, delete")],
+            Access::ReadOnly => vec![("suspended", "False"), ("op-mask", "read")],
+            Access::Suspended => vec![("suspended", "True")],
+        });
         self.call(Method::POST, "user", &parameters, &subject(uid)).await.map(|_| ())
     }
 

@@ -2,11 +2,12 @@
 
 use anyhow::{Result, bail};
 use messages::{
-    AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged, AccountReleased, BucketCreated,
-    BucketDeleted, BucketDiscovered, BucketVanished, BucketWatched, CustomerChanged, DriftDetected, DriftKind, Event,
-    FileDeleted, GapKind, KeyKind, KeyRotated, KeyShown, OrderFailed, OrderPlaced, PlanChanged, QuotaThresholdCrossed,
-    RoleName, ServiceCancellationWithdrawn, ServiceCancelled, ServiceEnded, ServiceRenewed, ServiceStarted,
-    ServiceTerminated, StorageInHour, Subject, TrafficInHour, UsageGapDetected, UsageRecorded,
+    AccountAccess, AccountAccessChanged, AccountDeleted, AccountProvisionFailed, AccountProvisioned,
+    AccountQuotaChanged, AccountReleased, BucketCreated, BucketDeleted, BucketDiscovered, BucketVanished,
+    BucketWatched, CustomerChanged, DriftDetected, DriftKind, Event, FileDeleted, GapKind, KeyKind, KeyRotated,
+    KeyShown, OrderFailed, OrderPlaced, PlanChanged, QuotaThresholdCrossed, RoleName, ServiceCancellationWithdrawn,
+    ServiceCancelled, ServiceEnded, ServiceRenewed, ServiceStarted, ServiceTerminated, StorageInHour, Subject,
+    TrafficInHour, UsageGapDetected, UsageRecorded,
 };
 use model::{CustomerId, OrderId, PlanId, ServiceId};
 use serde::Serialize;
@@ -70,6 +71,11 @@ fn account(name: &str) -> Result<Said> {
             let buckets = vec!["my-new-bucket".to_owned()];
             let data = AccountDeleted { s3uid, customer_id: CustomerId(1), buckets, objects_deleted: 42 };
             Said::account("S3 account deleted with 1 bucket and 42 objects", &data)
+        }
+        "account.access_changed" => {
+            let (access, previous_access) = (AccountAccess::ReadOnly, AccountAccess::Full);
+            let data = AccountAccessChanged { s3uid, access, previous_access };
+            Said::account("S3 account locked for writing: an invoice is overdue", &data)
         }
         "account.quota_changed" => {
             let (quota_bytes, previous_quota_bytes) = (200_000_000_000, 100_000_000_000);

@@ -45,7 +45,7 @@ pub(crate) fn reply(action: &str) -> Result<Value> {
         "get_buckets" => Reply::success(action, &buckets()?),
         // The reply says under which name it is kept.
         "get_buckets_rmq" | "get_user_info" => Reply::success("get_buckets_rmq", &account()?),
-        "provision_account" | "release_account" | "purge_account" | "set_account_quota" => {
+        "provision_account" | "release_account" | "purge_account" | "set_account_access" | "set_account_quota" => {
             Reply::success(action, &AccountReply { s3uid: read(S3UID)? })
         }
         _ if action.starts_with("storage_") => storage(action)?,

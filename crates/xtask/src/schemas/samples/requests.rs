@@ -2,11 +2,11 @@
 
 use anyhow::{Result, bail};
 use messages::{
-    CancelPaymentAccountDeletion, CommandKey, CreateAccount, CreateBucket, CreateOrder, DeleteAccount, DeleteBucket,
-    DeleteFile, DeletePaymentAccount, GetAvailableLocations, GetBuckets, GetBucketsRmq, GetFiles, GetUsers, History,
-    KeyKind, ListPlans, ProvisionAccount, PurgeAccount, ReleaseAccount, SetAccountQuota, ShowKey, SortDirection,
-    StorageCreate, StorageDelete, StorageInfo, StorageNewPassword, StoragePrices, StorageUndelete, UpdateTrafficInfo,
-    UsageReport, UsageSection, UserOrder,
+    AccountAccess, CancelPaymentAccountDeletion, CommandKey, CreateAccount, CreateBucket, CreateOrder, DeleteAccount,
+    DeleteBucket, DeleteFile, DeletePaymentAccount, GetAvailableLocations, GetBuckets, GetBucketsRmq, GetFiles,
+    GetUsers, History, KeyKind, ListPlans, ProvisionAccount, PurgeAccount, ReleaseAccount, SetAccountAccess,
+    SetAccountQuota, ShowKey, SortDirection, StorageCreate, StorageDelete, StorageInfo, StorageNewPassword,
+    StoragePrices, StorageUndelete, UpdateTrafficInfo, UsageReport, UsageSection, UserOrder,
 };
 use model::{CustomerId, OrderId, PlanId};
 use serde_json::{Map, Value};
@@ -16,7 +16,9 @@ use super::{ORDER_ID, PACKAGE, S3UID, fields, read};
 /// An action's parameters.
 pub(crate) fn request(action: &str) -> Result<Map<String, Value>> {
     match action {
-        "provision_account" | "release_account" | "purge_account" | "set_account_quota" => internal(action),
+        "provision_account" | "release_account" | "purge_account" | "set_account_access" | "set_account_quota" => {
+            internal(action)
+        }
         "storage_prices" => fields(&StoragePrices { id: None }),
         "storage_info" => fields(&StorageInfo { name: Some(PACKAGE.to_owned()), id: None }),
         "storage_create" => fields(&StorageCreate { name: "PS100".to_owned(), id: None }),
@@ -107,6 +109,10 @@ fn internal(action: &str) -> Result<Map<String, Value>> {
             bucket_name: read("my-new-bucket")?,
             quota_bytes: 100_000_000_000,
         }),
+        "set_account_access" => {
+            let reason = Some("an invoice is overdue".to_owned());
+            fields(&SetAccountAccess { s3uid, access: AccountAccess::ReadOnly, reason })
+        }
         "set_account_quota" => fields(&SetAccountQuota { s3uid, quota_bytes: 200_000_000_000 }),
         "release_account" => fields(&ReleaseAccount { order_id, s3uid }),
         _ => {
