@@ -144,7 +144,7 @@ async fn invoice(
             return Ok((Invoicing::Waiting, false));
         }
         // What isn't final is charged once it is, with a later document.
-        due.extent.usage_until = final_until;
+        due.extent.usage_until = final_until.max(billed.life.schedule.start);
     }
     let usage =
         store::usage::by_day(step.connection(), &billed.s3uid, billed.life.schedule.start, due.extent.usage_until)

@@ -23,6 +23,8 @@ mod schedule;
 pub mod schedules;
 mod store;
 mod terminations;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

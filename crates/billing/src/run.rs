@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
 use crate::invoicing::{Invoicing, invoice_next};
+use crate::store::due::Position;
 
 /// What a run has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +31,9 @@ impl Progress {
     }
 }
 
+/// Before every service.
+const START: Position = (Timestamp::UNIX_EPOCH, 0);
+
 /// Issues everything that is due by `at`, and tells how far it has come after each document.
 pub async fn run(
     journal: &Journal,
@@ -37,7 +41,7 @@ pub async fn run(
     at: Timestamp,
     mut report: impl FnMut(&Progress),
 ) -> Result<Progress, Failure> {
-    let (mut progress, mut position) = (Progress::default(), (Timestamp::MIN_UTC, 0));
+    let (mut progress, mut position) = (Progress::default(), START);
     while let Some((outcome, reached)) = invoice_next(journal, settings, at, position, false).await? {
         position = reached;
         count(&mut progress, &outcome);
@@ -48,7 +52,7 @@ pub async fn run(
 
 /// The same for now, until shutdown.
 pub(crate) async fn by_itself(journal: &Journal, settings: &Settings, soft: &CancellationToken) -> Result<(), Failure> {
-    let (now, mut position) = (journal.clock().now(), (Timestamp::MIN_UTC, 0));
+    let (now, mut position) = (journal.clock().now(), START);
     while !soft.is_cancelled() {
         let Some((_, reached)) = invoice_next(journal, settings, now, position, true).await? else { break };
         position = reached;

@@ -66,7 +66,8 @@ async fn an_unpaid_service_is_reminded_locked_suspended_and_ended_and_its_neighb
             "purge_account",
         ]
     );
-    let accesses = fixture.sql("SELECT body FROM billing.outbox WHERE routing_key = 'set_account_access' ORDER BY id");
+    let accesses = fixture
+        .sql("SELECT body FROM billing.outbox WHERE envelope ->> 'routing_key' = 'set_account_access' ORDER BY id");
     assert!(
         accesses.lines().next().unwrap().contains("read_only") && accesses.lines().last().unwrap().contains("none")
     );

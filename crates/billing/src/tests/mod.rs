@@ -216,7 +216,7 @@ impl Fixture {
 
     /// The names of all events and commands that left, in order.
     fn published(&self) -> Vec<String> {
-        let rows = self.sql("SELECT routing_key FROM billing.outbox ORDER BY id");
+        let rows = self.sql("SELECT envelope ->> 'routing_key' FROM billing.outbox ORDER BY id");
         rows.lines().map(str::to_owned).collect()
     }
 
@@ -272,15 +272,17 @@ fn day(text: &str) -> NaiveDate {
 }
 
 const BOOTSTRAP: &str = include_str!("../../../purser/migrations/bootstrap.sql");
-const PROVISIONER: [&str; 3] = [
+const PROVISIONER: [&str; 4] = [
     include_str!("../../../provisioner/migrations/0001_accounts.sql"),
     include_str!("../../../provisioner/migrations/0002_deletion.sql"),
     include_str!("../../../provisioner/migrations/0003_watching.sql"),
+    include_str!("../../../provisioner/migrations/0004_access_and_last_usage.sql"),
 ];
-const METERING: [&str; 3] = [
+const METERING: [&str; 4] = [
     include_str!("../../../metering/migrations/0001_usage.sql"),
     include_str!("../../../metering/migrations/0002_days.sql"),
     include_str!("../../../metering/migrations/0003_completeness.sql"),
+    include_str!("../../../metering/migrations/0004_complete_until.sql"),
 ];
 
 async fn connect(services: &Services, database: &str, schema: &str) -> PgPool {
