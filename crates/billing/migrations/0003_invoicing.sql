@@ -22,6 +22,8 @@ ALTER TABLE billing.orders
 ALTER TABLE billing.services
     -- How far its dunning has come; none while nothing is overdue.
     ADD COLUMN dunning_step text CHECK (dunning_step IN ('reminder', 'lock', 'suspension', 'termination')),
+    -- How far an administrator holds it back.
+    ADD COLUMN hold text CHECK (hold IN ('lock', 'suspension')),
     -- From this day on no base fee is owed; none while there is no end.
     ADD COLUMN charged_until date,
     -- From this day on nothing is used.

@@ -2,12 +2,12 @@
 //! them at once.
 
 use history::{Failure, Journal, Record, Step};
-use messages::{AccountAccess, EventData, ServiceDunned, SetAccountAccess, Subject};
-use model::{Principal, ServiceId};
-use uuid::Uuid;
+use messages::{EventData, ServiceDunned, Subject};
+use model::ServiceId;
 
 use crate::domain::dunning::DunningStep;
-use crate::domain::service::{Service, ServiceChange};
+use crate::domain::service::Service;
+use crate::restrictions::restrict;
 use crate::store::dunning::Overdue;
 use crate::terminations::{Termination, terminate};
 use crate::{Settings, store};
@@ -28,21 +28,16 @@ pub(crate) async fn step_one(journal: &Journal, settings: &Settings) -> Result<b
         return Ok(false);
     };
     store::dunning::set_step(step.connection(), id, Some(reached)).await?;
+    let reason = format!("{} {} are overdue", overdue.amount, overdue.currency);
     match reached {
         DunningStep::Reminder => tell(&mut step, &service, "service.reminded", &overdue).await?,
-        DunningStep::Lock => {
-            change(&mut step, &service, ServiceChange::Lock).await?;
-            tell(&mut step, &service, "service.locked", &overdue).await?;
-            set_access(&mut step, &service, AccountAccess::ReadOnly).await?;
-        }
-        DunningStep::Suspension => {
-            change(&mut step, &service, ServiceChange::Suspend).await?;
-            tell(&mut step, &service, "service.suspended", &overdue).await?;
-            set_access(&mut step, &service, AccountAccess::None).await?;
+        DunningStep::Lock | DunningStep::Suspension => {
+            let event = if reached == DunningStep::Lock { "service.locked" } else { "service.suspended" };
+            tell(&mut step, &service, event, &overdue).await?;
+            restrict(&mut step, settings, &service, reached.restriction().max(service.hold), &reason).await?;
         }
         DunningStep::Termination => {
             let state = service.terminated(step.now(), true)?;
-            let reason = format!("{} {} are overdue", overdue.amount, overdue.currency);
             let termination = Termination {
                 actor: "billing",
                 reason: Some(&reason),
@@ -64,17 +59,16 @@ async fn load(step: &mut Step, id: ServiceId) -> Result<Service, Failure> {
 
 /// Restores a locked service whose invoices are no longer overdue.
 pub(crate) async fn restore_if_paid(step: &mut Step, service: &Service, settings: &Settings) -> Result<(), Failure> {
-    let Some(reached) = service.dunning_step.filter(|_| service.terminated_at.is_none()) else { return Ok(()) };
+    if service.dunning_step.is_none() || service.terminated_at.is_some() {
+        return Ok(());
+    }
     let today = step.now().date_naive();
     let overdue = store::dunning::overdue(step.connection(), service.id, today).await?;
     if overdue.due_on.and_then(|due_on| settings.dunning.step(due_on, today)).is_some() {
         return Ok(());
     }
     store::dunning::set_step(step.connection(), service.id, None).await?;
-    if reached >= DunningStep::Lock {
-        change(step, service, ServiceChange::Restore).await?;
-        set_access(step, service, AccountAccess::Full).await?;
-    }
+    restrict(step, settings, service, service.hold, "paid").await?;
     tell(step, service, "service.restored", &overdue).await
 }
 
@@ -87,17 +81,6 @@ pub(crate) async fn restore_one(journal: &Journal, settings: &Settings) -> Resul
     restore_if_paid(&mut step, &service, settings).await?;
     step.commit().await?;
     Ok(true)
-}
-
-async fn change(step: &mut Step, service: &Service, change: ServiceChange) -> Result<(), Failure> {
-    let state = service.state.after(change).map_err(|error| Failure::Unavailable(error.to_string()))?;
-    store::services::set_state(step.connection(), service.id, state).await
-}
-
-async fn set_access(step: &mut Step, service: &Service, access: AccountAccess) -> Result<(), Failure> {
-    let subject = Subject::Account(service.s3uid.clone());
-    let command = SetAccountAccess { s3uid: service.s3uid.clone(), access, reason: Some("billing".to_owned()) };
-    step.send(&subject, Principal::Admin(None), Uuid::now_v7(), None, None, &command).await
 }
 
 async fn tell(step: &mut Step, service: &Service, event: &'static str, overdue: &Overdue) -> Result<(), Failure> {

@@ -17,6 +17,7 @@ mod plan_changes;
 pub mod plans;
 mod previews;
 mod provisioning;
+mod restrictions;
 mod routes;
 pub mod run;
 mod schedule;

@@ -3,8 +3,8 @@
 use messages::{
     AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountReleased, AddPayment,
     CancelPaymentAccountDeletion, ChangePlan, CreateAccount, CreateOrder, DeleteAccount, DeletePaymentAccount,
-    GetAvailableLocations, GetInvoice, History, InvoicePreview, ListInvoices, ListPlans, PlanChangePreview,
-    StorageCreate, StorageDelete, StorageInfo, StoragePrices, StorageUndelete,
+    GetAvailableLocations, GetInvoice, History, HoldService, InvoicePreview, ListInvoices, ListPlans,
+    PlanChangePreview, StorageCreate, StorageDelete, StorageInfo, StoragePrices, StorageUndelete,
 };
 use runtime::Routes;
 
@@ -22,6 +22,7 @@ pub(crate) fn routes() -> Routes<Billing> {
         .database_command::<StorageUndelete>()
         .database_command::<AddPayment>()
         .database_command::<ChangePlan>()
+        .database_command::<HoldService>()
         .query::<GetAvailableLocations>()
         .query::<GetInvoice>()
         .query::<InvoicePreview>()

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 pub use accounts::{
     AccountAccess, CancelPaymentAccountDeletion, CancelPaymentAccountDeletionReply, DeleteAccount, DeleteAccountReply,
-    DeletePaymentAccount, DeletePaymentAccountReply, KeyKind, PurgeAccount, SetAccountAccess, SetAccountQuota, ShowKey,
-    ShowKeyReply,
+    DeletePaymentAccount, DeletePaymentAccountReply, HoldService, HoldServiceReply, KeyKind, PurgeAccount, ServiceHold,
+    SetAccountAccess, SetAccountQuota, ShowKey, ShowKeyReply,
 };
 pub use buckets::{
     BucketStatus, BucketStatusReply, BucketUsageReply, CreateBucket, DeleteBucket, GetBucketsRmq, GetBucketsRmqReply,
@@ -152,6 +152,7 @@ pub const ACTIONS: &[ActionSpec] = &[
     query("get_user_info", Provisioner, S3Php),
     query("get_users", Metering, S3Php),
     query("history", Billing, S3Php),
+    command("hold_service", Billing, S3Php),
     query("invoice_preview", Billing, S3Php),
     query("list_invoices", Billing, S3Php),
     query("list_plans", Billing, S3Php),
@@ -207,6 +208,7 @@ action!(
     GetInvoice => "get_invoice",
     GetUsers => "get_users",
     History => "history",
+    HoldService => "hold_service",
     InvoicePreview => "invoice_preview",
     ListInvoices => "list_invoices",
     ListPlans => "list_plans",

@@ -13,18 +13,18 @@ use crate::action::{
     CreateOrderReply, DeleteAccount, DeleteAccountReply, DeleteBucket, DeleteFile, DeleteFileReply,
     DeletePaymentAccount, DeletePaymentAccountReply, GetAvailableLocations, GetBuckets, GetBucketsReply, GetBucketsRmq,
     GetBucketsRmqReply, GetFiles, GetFilesReply, GetInvoice, GetUsers, GetUsersReply, History, HistoryReply,
-    InvoicePreview, InvoicePreviewReply, InvoiceReply, ListInvoices, ListInvoicesReply, ListPlans, ListPlansReply,
-    PlanChangePreview, PlanChangePreviewReply, ProvisionAccount, PurgeAccount, ReleaseAccount, SetAccountAccess,
-    SetAccountQuota, ShowKey, ShowKeyReply, StorageCreate, StorageCreated, StorageDelete, StorageDeleted, StorageInfo,
-    StorageNewPassword, StoragePackage, StoragePassword, StoragePlan, StoragePrices, StorageUndelete,
-    UpdateTrafficInfo, UpdateTrafficInfoReply, UsageReport, UsageReportReply,
+    HoldService, HoldServiceReply, InvoicePreview, InvoicePreviewReply, InvoiceReply, ListInvoices, ListInvoicesReply,
+    ListPlans, ListPlansReply, PlanChangePreview, PlanChangePreviewReply, ProvisionAccount, PurgeAccount,
+    ReleaseAccount, SetAccountAccess, SetAccountQuota, ShowKey, ShowKeyReply, StorageCreate, StorageCreated,
+    StorageDelete, StorageDeleted, StorageInfo, StorageNewPassword, StoragePackage, StoragePassword, StoragePlan,
+    StoragePrices, StorageUndelete, UpdateTrafficInfo, UpdateTrafficInfoReply, UsageReport, UsageReportReply,
 };
 use crate::event::{
     AccountAccessChanged, AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged,
     AccountReleased, BucketCreated, BucketDeleted, BucketDiscovered, BucketVanished, BucketWatched, CustomerChanged,
     DriftDetected, FileDeleted, InvoiceIssued, InvoicingTaskParked, KeyRotated, KeyShown, OrderFailed, OrderPlaced,
     PaymentReceived, PlanChanged, QuotaThresholdCrossed, ServiceCancellationWithdrawn, ServiceCancelled, ServiceDunned,
-    ServiceEnded, ServicePlanChanged, ServiceRenewed, ServiceStarted, ServiceTerminated, UsageGapDetected,
+    ServiceEnded, ServiceHeld, ServicePlanChanged, ServiceRenewed, ServiceStarted, ServiceTerminated, UsageGapDetected,
     UsageRecorded,
 };
 use crate::{Action, EventData};
@@ -62,6 +62,7 @@ pub fn visit_actions<V: ActionVisitor>(visitor: &mut V) {
     visitor.visit::<AddPayment, AddPaymentReply>(AddPayment::NAME);
     visitor.visit::<ChangePlan, ChangePlanReply>(ChangePlan::NAME);
     visitor.visit::<GetInvoice, InvoiceReply>(GetInvoice::NAME);
+    visitor.visit::<HoldService, HoldServiceReply>(HoldService::NAME);
     visitor.visit::<InvoicePreview, InvoicePreviewReply>(InvoicePreview::NAME);
     visitor.visit::<ListInvoices, ListInvoicesReply>(ListInvoices::NAME);
     visitor.visit::<PlanChangePreview, PlanChangePreviewReply>(PlanChangePreview::NAME);
@@ -117,6 +118,7 @@ pub fn visit_events<V: EventVisitor>(visitor: &mut V) {
     visitor.visit::<ServiceDunned>(ServiceDunned::EVENT);
     visitor.visit::<ServiceDunned>("service.restored");
     visitor.visit::<ServiceDunned>("service.suspended");
+    visitor.visit::<ServiceHeld>(ServiceHeld::EVENT);
     visitor.visit::<ServicePlanChanged>(ServicePlanChanged::EVENT);
     visitor.visit::<CustomerChanged>("customer.added");
     visitor.visit::<CustomerChanged>(CustomerChanged::EVENT);

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 pub use services::{
     CustomerChanged, OrderFailed, OrderPlaced, PlanChanged, ServiceCancellationWithdrawn, ServiceCancelled,
-    ServiceEnded, ServiceRenewed, ServiceStarted, ServiceTerminated,
+    ServiceEnded, ServiceHeld, ServiceRenewed, ServiceStarted, ServiceTerminated,
 };
 pub use usage::{
     BucketDiscovered, BucketVanished, GapKind, QuotaThresholdCrossed, StorageInHour, TrafficInHour, UsageGapDetected,
@@ -123,6 +123,7 @@ event!(
     ServiceCancelled => "service.cancelled",
     ServiceDunned => "service.reminded",
     ServiceEnded => "service.ended",
+    ServiceHeld => "service.held",
     ServicePlanChanged => "service.plan_changed",
     ServiceRenewed => "service.renewed",
     ServiceStarted => "service.started",
@@ -164,6 +165,7 @@ pub const EVENTS: &[(&str, RoleName)] = &[
     (ServiceCancellationWithdrawn::EVENT, RoleName::Billing),
     (ServiceCancelled::EVENT, RoleName::Billing),
     (ServiceEnded::EVENT, RoleName::Billing),
+    (ServiceHeld::EVENT, RoleName::Billing),
     ("service.locked", RoleName::Billing),
     (ServicePlanChanged::EVENT, RoleName::Billing),
     (ServiceDunned::EVENT, RoleName::Billing),

@@ -19,16 +19,16 @@ pub use action::{
     CreateBucket, CreateOrder, CreateOrderReply, DeleteAccount, DeleteAccountReply, DeleteBucket, DeleteFile,
     DeleteFileReply, DeletePaymentAccount, DeletePaymentAccountReply, FileReply, FilesReply, FolderReply,
     GetAvailableLocations, GetBuckets, GetBucketsReply, GetBucketsRmq, GetBucketsRmqReply, GetFiles, GetFilesReply,
-    GetInvoice, GetUsers, GetUsersReply, History, HistoryEntryReply, HistoryReply, InvoiceAmounts,
-    InvoiceCustomerReply, InvoiceKind, InvoiceLineKind, InvoiceLineReply, InvoicePreview, InvoicePreviewReply,
-    InvoiceReply, InvoiceSummaryReply, KeyKind, ListInvoices, ListInvoicesReply, ListPlans, ListPlansReply,
-    MeteringReply, NextInvoiceReply, PlanChangePreview, PlanChangePreviewReply, PlanPriceReply, PlanReply,
-    ProvisionAccount, PurgeAccount, ReleaseAccount, RoleName, SetAccountAccess, SetAccountQuota, SettledReply, ShowKey,
-    ShowKeyReply, SortDirection, StorageCreate, StorageCreated, StorageDelete, StorageDeleted, StorageInfo,
-    StorageNewPassword, StoragePackage, StoragePassword, StoragePlan, StoragePrice, StoragePrices, StoragePricing,
-    StorageUndelete, UpdateTrafficInfo, UpdateTrafficInfoReply, UsageCategoryReply, UsageGapReply, UsageReport,
-    UsageReportReply, UsageRowReply, UsageSection, UsageSnapshotReply, UsageTotalsReply, UserOrder, UserPriceReply,
-    UserReply, UserServiceReply, find_action,
+    GetInvoice, GetUsers, GetUsersReply, History, HistoryEntryReply, HistoryReply, HoldService, HoldServiceReply,
+    InvoiceAmounts, InvoiceCustomerReply, InvoiceKind, InvoiceLineKind, InvoiceLineReply, InvoicePreview,
+    InvoicePreviewReply, InvoiceReply, InvoiceSummaryReply, KeyKind, ListInvoices, ListInvoicesReply, ListPlans,
+    ListPlansReply, MeteringReply, NextInvoiceReply, PlanChangePreview, PlanChangePreviewReply, PlanPriceReply,
+    PlanReply, ProvisionAccount, PurgeAccount, ReleaseAccount, RoleName, ServiceHold, SetAccountAccess,
+    SetAccountQuota, SettledReply, ShowKey, ShowKeyReply, SortDirection, StorageCreate, StorageCreated, StorageDelete,
+    StorageDeleted, StorageInfo, StorageNewPassword, StoragePackage, StoragePassword, StoragePlan, StoragePrice,
+    StoragePrices, StoragePricing, StorageUndelete, UpdateTrafficInfo, UpdateTrafficInfoReply, UsageCategoryReply,
+    UsageGapReply, UsageReport, UsageReportReply, UsageRowReply, UsageSection, UsageSnapshotReply, UsageTotalsReply,
+    UserOrder, UserPriceReply, UserReply, UserServiceReply, find_action,
 };
 pub use catalog::{AccountReply, ActionVisitor, EmptyReply, EventVisitor, visit_actions, visit_events};
 pub use codec::{DecodeError, Encoding};
@@ -38,8 +38,9 @@ pub use event::{
     AccountReleased, BucketCreated, BucketDeleted, BucketDiscovered, BucketVanished, BucketWatched, CustomerChanged,
     DriftDetected, DriftKind, EVENTS, Event, EventData, FileDeleted, GapKind, InvoiceIssued, InvoicingTaskParked,
     KeyRotated, KeyShown, OrderFailed, OrderPlaced, PaymentReceived, PlanChanged, QuotaThresholdCrossed,
-    ServiceCancellationWithdrawn, ServiceCancelled, ServiceDunned, ServiceEnded, ServicePlanChanged, ServiceRenewed,
-    ServiceStarted, ServiceTerminated, StorageInHour, Subject, TrafficInHour, UsageGapDetected, UsageRecorded,
+    ServiceCancellationWithdrawn, ServiceCancelled, ServiceDunned, ServiceEnded, ServiceHeld, ServicePlanChanged,
+    ServiceRenewed, ServiceStarted, ServiceTerminated, StorageInHour, Subject, TrafficInHour, UsageGapDetected,
+    UsageRecorded,
 };
 pub use outgoing::Envelope;
 pub use reply::{Refusal, RefusalKind, Reply};

@@ -6,6 +6,7 @@ mod config;
 mod customer;
 mod doctor;
 mod duration;
+mod handover;
 mod migrate;
 mod plan;
 mod reconcile;
@@ -68,6 +69,9 @@ enum Command {
     /// Customers
     #[command(subcommand)]
     Customer(customer::CustomerCommand),
+    /// What WHMCS must be told, where that issues the invoices
+    #[command(subcommand)]
+    Handover(handover::HandoverCommand),
     /// What an account used
     Usage(usage::UsageCommand),
     /// Compare database and RGW, and put right what is asked for
@@ -106,6 +110,7 @@ impl Cli {
             Command::ApiKey(command) => command.run(&config).await,
             Command::Plan(command) => command.run(&config).await,
             Command::Customer(command) => command.run(&config).await,
+            Command::Handover(command) => command.run(&config).await,
             Command::Usage(command) => command.run(&config).await,
             Command::Reconcile(command) => return command.run(&config).await,
             Command::Doctor(command) => return command.run(&config).await,

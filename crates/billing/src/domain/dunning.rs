@@ -15,7 +15,40 @@ pub(crate) enum DunningStep {
     Termination,
 }
 
+/// How far a service is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Restriction {
+    /// Reading only.
+    Lock,
+    /// Neither reading nor writing.
+    Suspension,
+}
+
+impl Restriction {
+    /// As stored.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lock => "lock",
+            Self::Suspension => "suspension",
+        }
+    }
+
+    /// The one of that name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Lock, Self::Suspension].into_iter().find(|restriction| restriction.as_str() == name)
+    }
+}
+
 impl DunningStep {
+    /// How far it holds a service back.
+    pub(crate) const fn restriction(self) -> Option<Restriction> {
+        match self {
+            Self::Reminder => None,
+            Self::Lock => Some(Restriction::Lock),
+            Self::Suspension | Self::Termination => Some(Restriction::Suspension),
+        }
+    }
+
     /// As stored and on the wire.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use messages::Refusal;
 use model::{CustomerId, PlainTime, S3Uid, ServiceId, Timestamp};
 
-use super::dunning::DunningStep;
+use super::dunning::{DunningStep, Restriction};
 use super::schedule::{BillingDay, Schedule, midnight};
 use super::term::Term;
 
@@ -72,10 +72,10 @@ impl ServiceState {
             (Locked | Off, Restore) => Running,
             // A cancelled service that isn't paid stays cancelled; its account is locked all the same.
             (Deleting, Lock | Suspend | Restore) => Deleting,
-            (Deleting, Withdraw(step)) => match step {
-                Some(DunningStep::Suspension) => Off,
-                Some(DunningStep::Lock) => Locked,
-                _ => Running,
+            (Deleting, Withdraw(restriction)) => match restriction {
+                Some(Restriction::Suspension) => Off,
+                Some(Restriction::Lock) => Locked,
+                None => Running,
             },
             (Ordered, Start | Cancel | Withdraw(_) | Lock | Suspend | Restore | Terminate | End)
             | (Initializing, Provision | Cancel | Withdraw(_) | Lock | Suspend | Restore | Terminate | End)
@@ -99,13 +99,13 @@ pub(crate) enum ServiceChange {
     Fail,
     /// It is cancelled for a later date.
     Cancel,
-    /// Its cancellation is withdrawn; how far its dunning has come meanwhile decides what it goes back to.
-    Withdraw(Option<DunningStep>),
-    /// It isn't paid: reading only.
+    /// Its cancellation is withdrawn; how far it is held back meanwhile decides what it goes back to.
+    Withdraw(Option<Restriction>),
+    /// It isn't paid, or is held back: reading only.
     Lock,
-    /// It isn't paid for long.
+    /// The same for long: neither reading nor writing.
     Suspend,
-    /// It is paid.
+    /// It is paid, and no longer held back.
     Restore,
     /// It is over for good; its account is being deleted.
     Terminate,
@@ -137,11 +137,31 @@ pub(crate) struct Service {
     pub(crate) billing_day: BillingDay,
     /// How far its dunning has come; none where nothing is overdue.
     pub(crate) dunning_step: Option<DunningStep>,
+    /// How far an administrator holds it back.
+    pub(crate) hold: Option<Restriction>,
     pub(crate) cancellation: Option<Cancellation>,
     pub(crate) terminated_at: Option<Timestamp>,
 }
 
 impl Service {
+    /// How far it is held back: by its dunning or by an administrator, whichever is more.
+    pub(crate) fn restriction(&self) -> Option<Restriction> {
+        self.dunning_step.and_then(DunningStep::restriction).max(self.hold)
+    }
+
+    /// The state after it is held back this far.
+    pub(crate) fn restricted(&self, to: Option<Restriction>) -> Result<ServiceState, IllegalChange> {
+        use ServiceChange::{Lock, Restore, Suspend};
+        let changes: &[ServiceChange] = match (self.restriction(), to) {
+            (from, to) if from == to => &[],
+            (_, None) => &[Restore],
+            (None, Some(Restriction::Lock)) => &[Lock],
+            (Some(_), Some(Restriction::Lock)) => &[Restore, Lock],
+            (_, Some(Restriction::Suspension)) => &[Suspend],
+        };
+        changes.iter().try_fold(self.state, |state, change| state.after(*change))
+    }
+
     /// Its periods.
     pub(crate) fn schedule(&self) -> Schedule {
         let start = self.started_at.date_naive();
@@ -191,7 +211,7 @@ impl Service {
         if let Some(terminated_at) = self.terminated_at.or(due) {
             return Err(ending(terminated_at));
         }
-        let withdrawn = self.state.after(ServiceChange::Withdraw(self.dunning_step)).ok().zip(self.cancellation);
+        let withdrawn = self.state.after(ServiceChange::Withdraw(self.restriction())).ok().zip(self.cancellation);
         withdrawn.ok_or_else(|| Refusal::conflict("the S3 account's service is not cancelled"))
     }
 
@@ -257,6 +277,7 @@ mod tests {
             minimum_term: minimum_term.parse().unwrap(),
             billing_day: BillingDay::Anniversary,
             dunning_step: None,
+            hold: None,
             cancellation: None,
             terminated_at: None,
         };
@@ -306,8 +327,8 @@ mod tests {
         fn only_what_can_happen_happens(changes in proptest::collection::vec(0usize..12, 0..20)) {
             use ServiceChange::{Cancel, End, Fail, Lock, Provision, Restore, Start, Suspend, Terminate, Withdraw};
             const CHANGES: [ServiceChange; 12] = [
-                Provision, Start, Fail, Cancel, Withdraw(None), Withdraw(Some(DunningStep::Lock)),
-                Withdraw(Some(DunningStep::Suspension)), Lock, Suspend, Restore, Terminate, End,
+                Provision, Start, Fail, Cancel, Withdraw(None), Withdraw(Some(Restriction::Lock)),
+                Withdraw(Some(Restriction::Suspension)), Lock, Suspend, Restore, Terminate, End,
             ];
             let (mut state, mut seen) = (ServiceState::Ordered, vec![ServiceState::Ordered]);
             for change in changes.into_iter().map(|index| CHANGES[index]) {

@@ -14,6 +14,7 @@ mod delete_payment_account;
 mod get_available_locations;
 mod get_invoice;
 mod history;
+mod hold_service;
 mod invoice_preview;
 mod list_invoices;
 mod list_plans;

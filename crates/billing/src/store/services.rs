@@ -7,7 +7,7 @@ use model::{CustomerId, OrderId, S3Uid, ServiceId, Timestamp};
 use sqlx::PgConnection;
 
 use super::broken;
-use crate::domain::dunning::DunningStep;
+use crate::domain::dunning::{DunningStep, Restriction};
 use crate::domain::schedule::midnight;
 use crate::domain::service::{Cancellation, Service, ServiceChange, ServiceState};
 
@@ -41,6 +41,7 @@ struct Row {
     minimum_term: String,
     billing_day: String,
     dunning_step: Option<String>,
+    hold: Option<String>,
     cancelled_at: Option<Timestamp>,
     termination_at: Option<Timestamp>,
     terminated_at: Option<Timestamp>,
@@ -52,6 +53,7 @@ impl TryFrom<Row> for Service {
     fn try_from(row: Row) -> Result<Self, Failure> {
         let cancellation = row.cancelled_at.zip(row.termination_at);
         let step = |name: String| DunningStep::from_name(&name).ok_or_else(|| broken("dunning step", &name));
+        let hold = |name: String| Restriction::from_name(&name).ok_or_else(|| broken("hold", &name));
         Ok(Self {
             id: ServiceId(row.id),
             s3uid: row.s3uid.parse().map_err(|error| broken("service", &error))?,
@@ -64,6 +66,7 @@ impl TryFrom<Row> for Service {
             minimum_term: row.minimum_term.parse().map_err(|error| broken("plan", &error))?,
             billing_day: row.billing_day.parse().map_err(|error| broken("plan", &error))?,
             dunning_step: row.dunning_step.map(step).transpose()?,
+            hold: row.hold.map(hold).transpose()?,
             cancellation: cancellation
                 .map(|(cancelled_at, termination_at)| Cancellation { cancelled_at, termination_at }),
             terminated_at: row.terminated_at,
@@ -109,7 +112,7 @@ async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Service>
     sqlx::query_as!(
         Row,
         "SELECT s.id, s.s3uid, s.customer_id, s.state, s.created_at, s.period_number, s.period_end, v.payment_period,
-                v.minimum_term, v.billing_day, s.dunning_step, s.cancelled_at, s.termination_at, s.terminated_at
+                v.minimum_term, v.billing_day, s.dunning_step, s.hold, s.cancelled_at, s.termination_at, s.terminated_at
          FROM billing.services s
          JOIN billing.plan_versions v ON v.plan_id = s.plan_id AND v.version = s.plan_version
          WHERE s.id = ANY ($1) ORDER BY s.id",
@@ -237,6 +240,18 @@ pub(crate) async fn set_cancellation(
     )
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Writes how far an administrator holds a service back.
+pub(crate) async fn set_hold(
+    connection: &mut PgConnection,
+    id: ServiceId,
+    hold: Option<Restriction>,
+) -> Result<(), Failure> {
+    sqlx::query!("UPDATE billing.services SET hold = $2 WHERE id = $1", id.0, hold.map(Restriction::as_str))
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

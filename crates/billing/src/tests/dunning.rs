@@ -1,6 +1,6 @@
 //! What becomes of services that aren't paid.
 
-use messages::DeletePaymentAccount;
+use messages::{DeletePaymentAccount, HoldService};
 use model::Principal;
 use serde_json::json;
 
@@ -103,4 +103,26 @@ async fn a_cancelled_service_that_isn_t_paid_goes_back_to_locked() {
     assert_eq!(fixture.states(), "locked lock");
     fixture.pay("5.94", "bank-1").await;
     assert_eq!(fixture.states(), "running -");
+}
+
+#[tokio::test]
+async fn what_an_administrator_holds_back_stays_so_when_it_is_paid() {
+    let fixture = Fixture::new().await;
+    let (_, s3uid) = fixture.service(1).await;
+    fixture.run().await;
+    let hold = |hold: &str| json!({"s3uid": s3uid, "hold": hold, "reason": "abuse"});
+    let refused = fixture.command::<HoldService>(Principal::Customer(CUSTOMER), hold("none")).await;
+    assert_eq!(refused["message"], "services are held back by administrators only");
+    let locked = fixture.command::<HoldService>(Principal::Admin(None), hold("lock")).await;
+    assert_eq!(locked["state"], "locked");
+    fixture.move_to("2026-04-05T00:00:00Z");
+    fixture.dun().await;
+    assert_eq!(fixture.states(), "off suspension");
+    fixture.pay("5.94", "bank-1").await;
+    assert_eq!(fixture.states(), "locked -");
+    let free = fixture.command::<HoldService>(Principal::Admin(None), hold("none")).await;
+    assert_eq!(free["state"], "running");
+    let again = fixture.command::<HoldService>(Principal::Admin(None), hold("none")).await;
+    assert_eq!(again["state"], "running");
+    assert_eq!(fixture.published().into_iter().filter(|name| name == "service.held").count(), 2);
 }

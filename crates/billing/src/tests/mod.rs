@@ -1,6 +1,7 @@
 //! Billing against real PostgreSQL, with metering's tables filled by hand and a clock that the test moves.
 
 mod dunning;
+mod handover;
 mod invoices;
 mod money;
 mod runs;

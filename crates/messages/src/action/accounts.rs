@@ -156,6 +156,44 @@ impl fmt::Display for AccountAccess {
     }
 }
 
+/// Holds an account's service back, for whatever reason an administrator has, or lets it go again. What isn't paid is
+/// locked by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HoldService {
+    /// The account.
+    #[serde(default, alias = "account_id", deserialize_with = "lenient::optional_text")]
+    pub s3uid: Option<String>,
+    /// The customer.
+    #[serde(default, deserialize_with = "lenient::optional_integer")]
+    pub id: Option<CustomerId>,
+    /// How far.
+    pub hold: ServiceHold,
+    /// Why; it goes to the history.
+    #[serde(default, deserialize_with = "lenient::optional_text")]
+    pub reason: Option<String>,
+}
+
+/// How far a service is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceHold {
+    /// Not at all.
+    None,
+    /// Reading only.
+    Lock,
+    /// Neither reading nor writing.
+    Suspension,
+}
+
+/// The reply to `hold_service`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HoldServiceReply {
+    /// The account.
+    pub s3uid: S3Uid,
+    /// The service's state now: `running`, `locked`, `off` or `deleting`.
+    pub state: String,
+}
+
 /// Locks an account, for example because an invoice isn't paid, or opens it again. Between roles.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SetAccountAccess {

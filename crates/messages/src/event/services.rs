@@ -4,6 +4,8 @@ use model::{BucketName, Currency, CustomerId, Location, OrderId, PlanId, S3Uid, 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::action::ServiceHold;
+
 /// A customer was added or changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CustomerChanged {
@@ -84,6 +86,19 @@ pub struct ServiceRenewed {
     pub period_start: Timestamp,
     /// When it ends.
     pub period_end: Timestamp,
+}
+
+/// A service is held back by an administrator, or no longer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServiceHeld {
+    /// The service.
+    pub service_id: ServiceId,
+    /// The account.
+    pub s3uid: S3Uid,
+    /// How far.
+    pub hold: ServiceHold,
+    /// Why, in the administrator's words.
+    pub reason: Option<String>,
 }
 
 /// A service was cancelled; its account ends later, and until then that can be withdrawn.
