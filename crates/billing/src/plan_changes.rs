@@ -1,6 +1,7 @@
 //! Moving a service to another plan, or to the newest version of its own: what is left of the old one is given back, what
 //! is left of the period is charged, and the account gets its new quota.
 
+use chrono::NaiveDate;
 use history::{Failure, Record, Step};
 use messages::{
     ChangePlan, ChangePlanReply, EventData, PlanChangePreviewReply, Refusal, Request, ServicePlanChanged,
@@ -54,10 +55,8 @@ async fn requested(
     }
     let from = step.now().date_naive();
     life.segments.push(Segment { number, from, plan: plan.clone(), price });
-    let extent = Extent {
-        periods: account.billed.invoiced_periods.max(service.period_number),
-        usage_until: chrono::NaiveDate::MIN,
-    };
+    // A period that isn't invoiced yet will be, with both plans.
+    let extent = Extent { periods: account.billed.invoiced_periods, usage_until: NaiveDate::MIN };
     Ok(Change { service, account, previous, plan, extent })
 }
 
@@ -109,7 +108,6 @@ pub(crate) async fn change(
     announce(step, request, &service, &previous, &plan, now).await?;
     let occasion = format!("plan {}", segment.number);
     let issued = invoicing::issue(step, settings, &account, &Usage::new(), extent, &occasion, now).await?;
-    store::due::set_invoiced(step.connection(), service.id, extent.periods).await?;
     if plan.quota_bytes != previous.quota_bytes {
         let subject = Subject::Account(service.s3uid.clone());
         let quota_bytes = ByteCount::from_i64(plan.quota_bytes).bytes();

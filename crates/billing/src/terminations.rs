@@ -81,9 +81,11 @@ async fn invoice_end(step: &mut Step, settings: &Settings, service: &Service) ->
         return tasks::set_status(step, settings, service, ExternalStatus::Terminated, None).await;
     }
     let account = invoicing::account(step, service.id).await?;
-    let periods = account.billed.invoiced_periods.max(service.period_number);
+    let (now, billed) = (step.now(), &account.billed);
+    // Those that have begun, also where they aren't invoiced yet.
+    let begun = billed.life.schedule.period_on(now.date_naive()).number;
+    let periods = billed.invoiced_periods.max(begun);
     let extent = Extent { periods, usage_until: NaiveDate::MIN };
-    let now = step.now();
     invoicing::issue(step, settings, &account, &Usage::new(), extent, "end", now).await?;
     store::due::set_invoiced(step.connection(), service.id, periods).await
 }

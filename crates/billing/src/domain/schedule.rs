@@ -119,6 +119,11 @@ impl Schedule {
         (1..PERIODS_MAX).map(move |number| schedule.period(number)).take_while(move |period| period.start < end)
     }
 
+    /// The period in which a day lies; the first one before its beginning.
+    pub(crate) fn period_on(&self, day: NaiveDate) -> Period {
+        (1..PERIODS_MAX).map(|number| self.period(number)).find(|period| day < period.end).unwrap_or(self.period(1))
+    }
+
     /// The end of the first period, from the `from`th on, that is not before `not_before`.
     pub(crate) fn end_not_before(&self, from: u32, not_before: Timestamp) -> Timestamp {
         (from..from.saturating_add(PERIODS_MAX))

@@ -189,7 +189,8 @@ impl Service {
         let tomorrow = now.date_naive().succ_opt().unwrap_or(NaiveDate::MAX);
         let agreed = self.cancellation.map(|cancellation| cancellation.termination_at.date_naive());
         let used_until = agreed.map_or(tomorrow, |agreed| agreed.min(tomorrow));
-        let charged_until = if gives_back { used_until } else { self.period_end.date_naive().max(used_until) };
+        let last_used = used_until.pred_opt().unwrap_or(used_until);
+        let charged_until = if gives_back { used_until } else { self.schedule().period_on(last_used).end };
         (charged_until, used_until)
     }
 

@@ -199,3 +199,25 @@ async fn free_plans_have_no_invoices() {
     assert_eq!(fixture.run().await.empty, 4);
     assert_eq!(fixture.documents(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn what_is_not_invoiced_yet_is_when_a_service_ends_or_changes() {
+    let fixture = Fixture::new().await;
+    let (_, ended) = fixture.service(1).await;
+    let (_, changed) = fixture.service(1).await;
+    // Neither the first period nor the second one, whose usage isn't final, is invoiced; no period was renewed.
+    fixture.final_until("2026-03-20");
+    fixture.move_to("2026-04-03T10:00:00Z");
+    let own = Principal::Customer(CUSTOMER);
+    fixture.command::<DeleteAccount>(Principal::Admin(None), json!({"s3uid": ended, "id": 7})).await;
+    fixture.command::<ChangePlan>(own, json!({"s3uid": changed, "plan_id": 2})).await;
+    // March, and 3 of 30 days of April.
+    assert_eq!(fixture.documents(), ["NL-2026-000001 5.49 + 1.05 = 6.54"]);
+    fixture.final_until("2026-05-01");
+    fixture.run().await;
+    let of_changed =
+        "SELECT string_agg(net::text, ' ' ORDER BY period_number, segment_number, kind) FROM billing.document_lines
+                      WHERE service_id = 2";
+    assert_eq!(fixture.sql(of_changed), "4.99 0.33 186.67", "2 days of the old plan and 28 of the new one");
+    fixture.assert_books_agree().await;
+}
