@@ -22,6 +22,11 @@ ALTER TABLE billing.orders
 ALTER TABLE billing.services
     -- How far its dunning has come; none while nothing is overdue.
     ADD COLUMN dunning_step text CHECK (dunning_step IN ('reminder', 'lock', 'suspension', 'termination')),
+    ADD COLUMN dunning_step_on date CHECK ((dunning_step IS NULL) = (dunning_step_on IS NULL)),
+    -- Passed over until then: something is wrong with it.
+    ADD COLUMN put_off_until timestamptz,
+    -- The end of the longest minimum term that was agreed on.
+    ADD COLUMN minimum_until date,
     -- How far an administrator holds it back.
     ADD COLUMN hold text CHECK (hold IN ('lock', 'suspension')),
     -- From this day on no base fee is owed; none while there is no end.
@@ -35,9 +40,20 @@ ALTER TABLE billing.services
     -- Not tried by itself before: its usage isn't final.
     ADD COLUMN invoice_retry_at timestamptz;
 -- Periods are whole days.
-UPDATE billing.services SET period_start = date_trunc('day', period_start, 'UTC'),
-    period_end = date_trunc('day', period_end, 'UTC'), next_invoice_at = created_at;
-UPDATE billing.services SET next_invoice_at = NULL WHERE state = 'deleted';
+UPDATE billing.services s SET period_start = date_trunc('day', period_start, 'UTC'),
+    period_end = date_trunc('day', period_end, 'UTC'),
+    -- Services that end before there were invoices end without one.
+    next_invoice_at = CASE WHEN terminated_at IS NULL THEN s.created_at END,
+    charged_until = (least(termination_at, terminated_at) AT TIME ZONE 'UTC')::date,
+    used_until = (least(termination_at, terminated_at) AT TIME ZONE 'UTC')::date,
+    minimum_until = ((s.created_at AT TIME ZONE 'UTC')::date + (SELECT
+        CASE upper(right(v.minimum_term, 1)) WHEN 'D' THEN make_interval(days => n.count)
+            WHEN 'W' THEN make_interval(weeks => n.count) WHEN 'M' THEN make_interval(months => n.count)
+            ELSE make_interval(years => n.count) END
+        FROM billing.plan_versions v, LATERAL (SELECT left(v.minimum_term, -1)::integer AS count) n
+        WHERE v.plan_id = s.plan_id AND v.version = s.plan_version))::date;
+ALTER TABLE billing.services ALTER COLUMN minimum_until SET NOT NULL,
+    ADD CHECK ((charged_until IS NULL) = (used_until IS NULL));
 CREATE INDEX services_next_invoice_at ON billing.services (next_invoice_at, id) WHERE next_invoice_at IS NOT NULL;
 
 -- Under which plans a service was, one after the other; services.plan_id and plan_version are the newest of them.
@@ -121,7 +137,7 @@ CREATE TABLE billing.receivables (
     settled_at timestamptz CHECK ((settled_at IS NOT NULL) = (open_amount = 0))
 );
 CREATE INDEX receivables_open ON billing.receivables (customer_id, due_on) WHERE open_amount > 0;
-CREATE INDEX receivables_overdue ON billing.receivables (due_on, service_id) WHERE open_amount > 0;
+CREATE INDEX receivables_of_service ON billing.receivables (service_id, due_on) WHERE open_amount > 0;
 
 CREATE TABLE billing.payments (
     id uuid PRIMARY KEY,

@@ -24,11 +24,14 @@ CREATE INDEX handover_tasks_parked ON billing.handover_tasks (id) WHERE state = 
 
 -- What the other system calls an order and its service.
 ALTER TABLE billing.orders
+    -- Whether that system issues the invoices: it stays so for this order, whatever is configured later.
+    ADD COLUMN is_external boolean NOT NULL DEFAULT false,
     ADD COLUMN external_order_id bigint,
     ADD COLUMN external_service_id bigint;
 
 -- When its usage was last handed over.
 ALTER TABLE billing.services ADD COLUMN usage_reported_on date;
+CREATE INDEX services_usage_reported_on ON billing.services (usage_reported_on NULLS FIRST) WHERE state <> 'deleted';
 
 -- Charges that were handed over; they stand beside the lines of Purser's own documents.
 CREATE TABLE billing.handover_items (

@@ -6,8 +6,8 @@ use model::{CustomerId, PlainTime};
 
 use crate::domain::service::{Cancellation, Service};
 use crate::handover::tasks;
+use crate::store;
 use crate::store::services::Named;
-use crate::{Settings, store};
 
 /// The one service that a caller means, locked until the step ends.
 pub(crate) async fn requested_service(
@@ -16,11 +16,30 @@ pub(crate) async fn requested_service(
     named: Named<'_>,
     id: Option<CustomerId>,
 ) -> Result<Service, Failure> {
+    let scope = scope(request, named, id)?;
+    pick(store::services::lock(step.connection(), scope, named).await?)
+}
+
+/// The one service that a caller wants to look at.
+pub(crate) async fn viewed_service(
+    step: &mut Step,
+    request: &Request,
+    named: Named<'_>,
+    id: Option<CustomerId>,
+) -> Result<Service, Failure> {
+    let scope = scope(request, named, id)?;
+    pick(store::services::find(step.connection(), scope, named).await?)
+}
+
+fn scope(request: &Request, named: Named<'_>, id: Option<CustomerId>) -> Result<Scope, Refusal> {
     let scope = Scope::of(request.principal, id)?;
     if scope == Scope::Anyone && matches!(named, Named::Only) {
-        return Err(Refusal::new("s3uid required").into());
+        return Err(Refusal::new("s3uid required"));
     }
-    let mut found = store::services::lock(step.connection(), scope, named).await?;
+    Ok(scope)
+}
+
+fn pick(mut found: Vec<Service>) -> Result<Service, Failure> {
     match (found.pop(), found.is_empty()) {
         (Some(service), true) => Ok(service),
         (Some(_), false) => Err(Refusal::new("s3uid required").into()),
@@ -29,12 +48,7 @@ pub(crate) async fn requested_service(
 }
 
 /// Cancels a service; one that is cancelled already keeps its dates.
-pub(crate) async fn cancel(
-    step: &mut Step,
-    settings: &Settings,
-    request: &Request,
-    service: &Service,
-) -> Result<Cancellation, Failure> {
+pub(crate) async fn cancel(step: &mut Step, request: &Request, service: &Service) -> Result<Cancellation, Failure> {
     let (state, cancellation) = service.cancelled(step.now())?;
     if service.cancellation.is_none() {
         store::services::set_cancellation(step.connection(), service, state, Some(cancellation)).await?;
@@ -53,18 +67,13 @@ pub(crate) async fn cancel(
             traceparent: request.traceparent.as_deref(),
         })
         .await?;
-        tasks::cancel(step, settings, service).await?;
+        tasks::cancel(step, service, cancellation).await?;
     }
     Ok(cancellation)
 }
 
 /// Withdraws a service's cancellation, and returns it.
-pub(crate) async fn withdraw(
-    step: &mut Step,
-    settings: &Settings,
-    request: &Request,
-    service: &Service,
-) -> Result<Cancellation, Failure> {
+pub(crate) async fn withdraw(step: &mut Step, request: &Request, service: &Service) -> Result<Cancellation, Failure> {
     let (state, cancellation) = service.withdrawn(step.now())?;
     store::services::set_cancellation(step.connection(), service, state, None).await?;
     step.record(Record {
@@ -81,6 +90,6 @@ pub(crate) async fn withdraw(
         traceparent: request.traceparent.as_deref(),
     })
     .await?;
-    tasks::withdraw(step, settings, service).await?;
+    tasks::withdraw(step, service, cancellation).await?;
     Ok(cancellation)
 }

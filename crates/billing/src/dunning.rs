@@ -1,6 +1,7 @@
 //! Dunning: services whose invoices are overdue are reminded, locked, suspended and ended, step by step; paying restores
 //! them at once.
 
+use chrono::NaiveDate;
 use history::{Failure, Journal, Record, Step};
 use messages::{EventData, ServiceDunned, Subject};
 use model::ServiceId;
@@ -14,27 +15,49 @@ use crate::{Settings, store};
 
 /// Takes one service a step further; false where none is due for one.
 pub(crate) async fn step_one(journal: &Journal, settings: &Settings) -> Result<bool, Failure> {
-    if settings.dunning.first().is_none() {
-        return Ok(false);
-    }
     let mut step = journal.step().await?;
-    let today = step.now().date_naive();
-    let Some(id) = store::dunning::lock_due(step.connection(), &settings.dunning, today).await? else {
+    let (now, today) = (step.now(), step.now().date_naive());
+    let Some(id) = store::dunning::lock_due(step.connection(), &settings.dunning, today, now).await? else {
         return Ok(false);
     };
-    let service = load(&mut step, id).await?;
+    match take(&mut step, settings, id, today).await {
+        Ok(true) => {
+            step.commit().await?;
+            Ok(true)
+        }
+        Ok(false) => Ok(false),
+        Err(error) => {
+            drop(step);
+            put_off(journal, id, &error).await?;
+            Ok(true)
+        }
+    }
+}
+
+/// One service's trouble holds up no other: it has its next turn in a few minutes.
+pub(crate) async fn put_off(journal: &Journal, id: ServiceId, error: &Failure) -> Result<(), Failure> {
+    tracing::warn!(service = %id, %error, "a service can't be seen to; it is tried again later");
+    let mut step = journal.step().await?;
+    let now = step.now();
+    store::due::put_off(step.connection(), id, now).await?;
+    step.commit().await
+}
+
+async fn take(step: &mut Step, settings: &Settings, id: ServiceId, today: NaiveDate) -> Result<bool, Failure> {
+    let service = load(step, id).await?;
     let overdue = store::dunning::overdue(step.connection(), id, today).await?;
-    let Some(reached) = overdue.due_on.and_then(|due_on| settings.dunning.step(due_on, today)) else {
+    let last = service.dunning_step.zip(service.dunning_step_on);
+    let Some(reached) = overdue.due_on.and_then(|due_on| settings.dunning.next(last, due_on, today)) else {
         return Ok(false);
     };
-    store::dunning::set_step(step.connection(), id, Some(reached)).await?;
+    store::dunning::set_step(step.connection(), id, Some(reached), today).await?;
     let reason = format!("{} {} are overdue", overdue.amount, overdue.currency);
     match reached {
-        DunningStep::Reminder => tell(&mut step, &service, "service.reminded", &overdue).await?,
+        DunningStep::Reminder => tell(step, &service, "service.reminded", &overdue).await?,
         DunningStep::Lock | DunningStep::Suspension => {
             let event = if reached == DunningStep::Lock { "service.locked" } else { "service.suspended" };
-            tell(&mut step, &service, event, &overdue).await?;
-            restrict(&mut step, settings, &service, reached.restriction().max(service.hold), &reason).await?;
+            tell(step, &service, event, &overdue).await?;
+            restrict(step, &service, reached.restriction().max(service.hold), &reason).await?;
         }
         DunningStep::Termination => {
             let state = service.terminated(step.now(), true)?;
@@ -45,10 +68,9 @@ pub(crate) async fn step_one(journal: &Journal, settings: &Settings) -> Result<b
                 traceparent: None,
                 gives_back: true,
             };
-            terminate(&mut step, settings, &service, state, &termination).await?;
+            terminate(step, settings, &service, state, &termination).await?;
         }
     }
-    step.commit().await?;
     Ok(true)
 }
 
@@ -57,26 +79,28 @@ async fn load(step: &mut Step, id: ServiceId) -> Result<Service, Failure> {
     service.ok_or_else(|| Failure::Unavailable(format!("service {id} is gone")))
 }
 
-/// Restores a locked service whose invoices are no longer overdue.
+/// Restores a service as far as its oldest unpaid invoice allows: wholly where nothing is overdue any more.
 pub(crate) async fn restore_if_paid(step: &mut Step, service: &Service, settings: &Settings) -> Result<(), Failure> {
-    if service.dunning_step.is_none() || service.terminated_at.is_some() {
-        return Ok(());
-    }
+    let Some(reached) = service.dunning_step.filter(|_| service.terminated_at.is_none()) else { return Ok(()) };
     let today = step.now().date_naive();
     let overdue = store::dunning::overdue(step.connection(), service.id, today).await?;
-    if overdue.due_on.and_then(|due_on| settings.dunning.step(due_on, today)).is_some() {
+    let allowed = overdue.due_on.and_then(|due_on| settings.dunning.allowed(due_on, today));
+    if allowed >= Some(reached) {
         return Ok(());
     }
-    store::dunning::set_step(step.connection(), service.id, None).await?;
-    restrict(step, settings, service, service.hold, "paid").await?;
+    store::dunning::set_step(step.connection(), service.id, allowed, today).await?;
+    let restriction = allowed.and_then(DunningStep::restriction).max(service.hold);
+    restrict(step, service, restriction, "paid").await?;
     tell(step, service, "service.restored", &overdue).await
 }
 
-/// Restores one service that is dunned for nothing; false where there is none. A credit note can settle invoices, too.
+/// Restores one service that is dunned for more than it owes; false where there is none. A credit note can settle
+/// invoices, too.
 pub(crate) async fn restore_one(journal: &Journal, settings: &Settings) -> Result<bool, Failure> {
     let mut step = journal.step().await?;
     let today = step.now().date_naive();
-    let Some(id) = store::dunning::lock_paid(step.connection(), today).await? else { return Ok(false) };
+    let id = store::dunning::lock_paid(step.connection(), &settings.dunning, today).await?;
+    let Some(id) = id else { return Ok(false) };
     let service = load(&mut step, id).await?;
     restore_if_paid(&mut step, &service, settings).await?;
     step.commit().await?;
@@ -89,7 +113,8 @@ async fn tell(step: &mut Step, service: &Service, event: &'static str, overdue: 
         (ServiceDunned::EVENT, Some(due_on)) => format!("Reminder: {amount} {currency} are due since {due_on}"),
         ("service.locked", _) => format!("Reading only: {amount} {currency} are overdue"),
         ("service.suspended", _) => format!("Suspended: {amount} {currency} are overdue"),
-        _ => "Restored: nothing is overdue any more".to_owned(),
+        (_, Some(_)) => format!("Restored as far as what is still overdue allows: {amount} {currency}"),
+        (_, None) => "Restored: nothing is overdue any more".to_owned(),
     };
     step.record(Record {
         event,

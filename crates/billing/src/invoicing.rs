@@ -19,6 +19,9 @@ use crate::store::due::{Billed, Position};
 use crate::store::ledger::Source;
 use crate::store::receivables::First;
 
+/// After its last document a service has one more, should its usage have been corrected meanwhile.
+const CLOSING_DAYS: u64 = 35;
+
 /// What became of one service in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Invoicing {
@@ -42,8 +45,15 @@ pub(crate) struct Account {
 
 /// Reads a locked service for invoicing, and locks its customer.
 pub(crate) async fn account(step: &mut Step, id: ServiceId) -> Result<Account, Failure> {
+    let account = viewed(step, id).await?;
+    store::customers::lock(step.connection(), account.customer.id).await?;
+    Ok(account)
+}
+
+/// Reads a service as invoicing would, and locks nothing.
+pub(crate) async fn viewed(step: &mut Step, id: ServiceId) -> Result<Account, Failure> {
     let billed = store::due::billed(step.connection(), id).await?;
-    let customer = store::customers::lock(step.connection(), billed.customer_id).await?;
+    let customer = store::customers::find(step.connection(), billed.customer_id).await?;
     let customer = customer.ok_or_else(|| Failure::Unavailable(format!("customer {} is gone", billed.customer_id)))?;
     Ok(Account { billed, customer })
 }
@@ -68,11 +78,13 @@ pub(crate) fn due(billed: &Billed) -> Due {
     let period = life.schedule.period(number);
     let is_over = life.charged_until.is_some_and(|end| end <= period.start);
     if let (true, Some(used_until)) = (is_over, life.used_until) {
+        let closing = used_until + Days::new(CLOSING_DAYS);
+        let is_closing = billed.next_invoice_at.is_some_and(|at| at >= midnight(closing));
         return Due {
-            occasion: "final".to_owned(),
+            occasion: if is_closing { "closing" } else { "final" }.to_owned(),
             extent: Extent { periods: billed.invoiced_periods, usage_until: used_until },
-            from: used_until,
-            next: None,
+            from: if is_closing { closing } else { used_until },
+            next: (!is_closing).then_some(closing),
             needs_usage_until: used_until,
             is_last: true,
         };
@@ -135,6 +147,8 @@ async fn invoice(
     let account = account(step, id).await?;
     let billed = &account.billed;
     let mut due = due(billed);
+    // A run for an earlier moment picks what was due by then; nothing is dated back.
+    let at = at.max(step.now());
     let is_late = midnight(due.from) + settings.usage_patience <= at && !due.is_last;
     let final_until = store::usage::final_until(step.connection(), &billed.s3uid).await?.unwrap_or(NaiveDate::MIN);
     if final_until < due.needs_usage_until {
@@ -149,7 +163,7 @@ async fn invoice(
     let usage =
         store::usage::by_day(step.connection(), &billed.s3uid, billed.life.schedule.start, due.extent.usage_until)
             .await?;
-    let outcome = if settings.invoicing.is_native() {
+    let outcome = if !billed.is_external {
         let issued = issue(step, settings, &account, &usage, due.extent, &due.occasion, at).await?;
         issued.map_or(Invoicing::Nothing, |issued| Invoicing::Issued(issued.number))
     } else {
@@ -194,10 +208,12 @@ pub(crate) async fn issue(
     let Account { billed, customer } = account;
     let totals = Totals::of(&lines, billed.life.currency).map_err(|error| uncountable(&error))?;
     let due_on = at.date_naive() + Days::new(u64::from(settings.payment_term_days));
+    // What an entity has invoiced it also gives back.
+    let entity = store::documents::entity(step.connection(), billed.id).await?;
     let document = NewDocument {
         service_id: billed.id,
         customer_id: customer.id,
-        billing_entity: &customer.billing_entity,
+        billing_entity: entity.as_deref().unwrap_or(&customer.billing_entity),
         occasion,
         lines: &lines,
         totals,

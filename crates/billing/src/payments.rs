@@ -34,7 +34,7 @@ pub(crate) async fn receive(
     // Services before their customer: everybody locks in this order.
     let services = store::services::lock_of_customer(step.connection(), customer_id).await?;
     let customer = store::customers::lock(step.connection(), customer_id).await?;
-    customer.ok_or_else(|| Refusal::not_found("customer not found"))?;
+    let customer = customer.ok_or_else(|| Refusal::not_found("customer not found"))?;
     let now = step.now();
     let payment = Payment {
         id: Uuid::now_v7(),
@@ -43,6 +43,11 @@ pub(crate) async fn receive(
         reference: wish.reference.trim(),
         paid_on: wish.paid_on.unwrap_or_else(|| now.date_naive()),
     };
+    let open = store::receivables::open(step.connection(), customer_id, amount.currency(), First::Oldest).await?;
+    if amount.currency() != customer.currency && open.is_empty() {
+        let message = format!("the customer owes nothing in {} and pays in {}", amount.currency(), customer.currency);
+        return Err(Refusal::conflict(message).into());
+    }
     if !store::receivables::insert_payment(step.connection(), &payment, now).await? {
         let message = format!("the payment {:?} of this customer is noted already", payment.reference);
         return Err(Refusal::conflict(message).into());

@@ -7,13 +7,15 @@ use messages::{
     ChangePlan, ChangePlanReply, EventData, PlanChangePreviewReply, Refusal, Request, ServicePlanChanged,
     SetAccountQuota, Subject,
 };
-use model::{ByteCount, Location, Principal, Timestamp};
+use model::{ByteCount, Location, Money, Principal, Timestamp};
 use uuid::Uuid;
 
-use crate::cancellations::requested_service;
+use crate::cancellations::{requested_service, viewed_service};
 use crate::domain::charge::{Extent, Segment, Usage};
-use crate::domain::plan::{self, Plan};
-use crate::domain::service::Service;
+use crate::domain::customer::Customer;
+use crate::domain::order;
+use crate::domain::plan::{self, Plan, PlanPrice};
+use crate::domain::service::{Service, minimum_until};
 use crate::invoices::amounts;
 use crate::invoicing::{self, Account};
 use crate::store::services::Named;
@@ -29,19 +31,17 @@ struct Change {
     extent: Extent,
 }
 
-/// Loads what is asked for and checks whether it can be.
-async fn requested(
+/// What is asked for, if it can be.
+async fn checked(
     step: &mut Step,
     settings: &Settings,
-    request: &Request,
+    service: Service,
+    mut account: Account,
     wish: &ChangePlan,
 ) -> Result<Change, Failure> {
-    if !settings.invoicing.is_native() {
+    if service.is_external {
         return Err(Refusal::conflict("plans are changed in WHMCS, which issues the invoices").into());
     }
-    let named = Named::by_s3uid(wish.s3uid.as_deref());
-    let service = requested_service(step, request, named, wish.id).await?;
-    let mut account = invoicing::account(step, service.id).await?;
     let newest = store::plans::newest(step.connection(), Some(wish.plan_id)).await?.pop();
     let plan = newest.ok_or_else(|| Refusal::not_found("S3 plan not found"))?;
     let facts = store::plan_changes::facts(step.connection(), service.id).await?;
@@ -53,11 +53,35 @@ async fn requested(
         let message = "the S3 account's service is cancelled; withdraw that before its plan is changed";
         return Err(Refusal::conflict(message).into());
     }
-    let from = step.now().date_naive();
+    check_sale(step, settings, &account.customer, &previous, &price).await?;
+    let (life, from) = (&mut account.billed.life, step.now().date_naive());
     life.segments.push(Segment { number, from, plan: plan.clone(), price });
     // A period that isn't invoiced yet will be, with both plans.
     let extent = Extent { periods: account.billed.invoiced_periods, usage_until: NaiveDate::MIN };
     Ok(Change { service, account, previous, plan, extent })
+}
+
+/// A plan change is a sale: what an order must fulfil it must, too.
+async fn check_sale(
+    step: &mut Step,
+    settings: &Settings,
+    customer: &Customer,
+    previous: &Plan,
+    price: &PlanPrice,
+) -> Result<(), Failure> {
+    let today = step.now().date_naive();
+    let was_free = previous.prices.get(&customer.currency).is_some_and(|price| price.price.amount().is_zero());
+    if !price.price.amount().is_zero() {
+        let connection = step.connection();
+        let standing = store::receivables::standing(connection, customer.id, price.price.currency(), today).await?;
+        // The setup fee was owed for the order.
+        let price = PlanPrice { setup_fee: Money::zero(price.price.currency()), ..price.clone() };
+        order::check_credit(customer, &standing, &price, settings.tax_rates.percent(customer, today))?;
+    } else if !was_free {
+        let free_accounts = store::orders::free_accounts(step.connection(), customer.id).await?;
+        order::check_free(free_accounts, settings.free_accounts_max)?;
+    }
+    Ok(())
 }
 
 /// What is known of a service beside its plan.
@@ -74,7 +98,10 @@ pub(crate) async fn preview(
     request: &Request,
     wish: &ChangePlan,
 ) -> Result<PlanChangePreviewReply, Failure> {
-    let Change { service, account, plan, extent, .. } = requested(step, settings, request, wish).await?;
+    let named = Named::by_s3uid(wish.s3uid.as_deref());
+    let service = viewed_service(step, request, named, wish.id).await?;
+    let account = invoicing::viewed(step, service.id).await?;
+    let Change { service, account, plan, extent, .. } = checked(step, settings, service, account, wish).await?;
     let lines = invoicing::compose(step, settings, &account, &Usage::new(), extent).await?;
     let Account { billed, customer } = &account;
     let next_period_start = billed.life.schedule.period(service.period_number).end;
@@ -99,12 +126,16 @@ pub(crate) async fn change(
     request: &Request,
     wish: &ChangePlan,
 ) -> Result<ChangePlanReply, Failure> {
-    let Change { service, account, previous, plan, extent } = requested(step, settings, request, wish).await?;
+    let named = Named::by_s3uid(wish.s3uid.as_deref());
+    let service = requested_service(step, request, named, wish.id).await?;
+    let account = invoicing::account(step, service.id).await?;
+    let Change { service, account, previous, plan, extent } = checked(step, settings, service, account, wish).await?;
     let now = step.now();
     let Some(segment) = account.billed.life.segments.last() else {
         return Err(Failure::Unavailable("the service has no plan".to_owned()));
     };
-    store::plan_changes::insert(step.connection(), service.id, segment).await?;
+    let minimum_until = minimum_until(account.billed.life.schedule.start, plan.minimum_term).max(service.minimum_until);
+    store::plan_changes::insert(step.connection(), service.id, segment, minimum_until).await?;
     announce(step, request, &service, &previous, &plan, now).await?;
     let occasion = format!("plan {}", segment.number);
     let issued = invoicing::issue(step, settings, &account, &Usage::new(), extent, &occasion, now).await?;

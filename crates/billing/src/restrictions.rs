@@ -9,12 +9,11 @@ use crate::domain::dunning::Restriction;
 use crate::domain::handover::ExternalStatus;
 use crate::domain::service::{Service, ServiceState};
 use crate::handover::tasks;
-use crate::{Settings, store};
+use crate::store;
 
 /// Holds a service back this far from now on; nothing happens where it is already.
 pub(crate) async fn restrict(
     step: &mut Step,
-    settings: &Settings,
     service: &Service,
     to: Option<Restriction>,
     reason: &str,
@@ -32,6 +31,6 @@ pub(crate) async fn restrict(
     let subject = Subject::Account(service.s3uid.clone());
     let command = SetAccountAccess { s3uid: service.s3uid.clone(), access, reason: Some(reason.to_owned()) };
     step.send(&subject, Principal::Admin(None), Uuid::now_v7(), None, None, &command).await?;
-    tasks::set_status(step, settings, service, status, Some(reason)).await?;
+    tasks::set_status(step, service, status, Some(reason)).await?;
     Ok(state)
 }

@@ -41,13 +41,20 @@ pub async fn run(
     at: Timestamp,
     mut report: impl FnMut(&Progress),
 ) -> Result<Progress, Failure> {
-    let (mut progress, mut position) = (Progress::default(), START);
-    while let Some((outcome, reached)) = invoice_next(journal, settings, at, position, false).await? {
-        position = reached;
-        count(&mut progress, &outcome);
-        report(&progress);
+    let mut progress = Progress::default();
+    // What somebody else held when a round came by has its turn in the next one.
+    loop {
+        let (before, mut position) = (progress.issued + progress.empty, START);
+        (progress.waiting, progress.failed) = (0, 0);
+        while let Some((outcome, reached)) = invoice_next(journal, settings, at, position, false).await? {
+            position = reached;
+            count(&mut progress, &outcome);
+            report(&progress);
+        }
+        if progress.issued + progress.empty == before {
+            return Ok(progress);
+        }
     }
-    Ok(progress)
 }
 
 /// The same for now, until shutdown.

@@ -3,14 +3,15 @@
 use chrono::NaiveDate;
 use history::{Failure, Journal, Record, Step};
 use messages::{CommandKey, EventData, PurgeAccount, ServiceTerminated, Subject};
-use model::Principal;
+use model::{Money, Principal};
 use uuid::Uuid;
 
 use crate::domain::charge::{Extent, Usage};
 use crate::domain::handover::ExternalStatus;
 use crate::domain::service::{Service, ServiceState};
 use crate::handover::tasks;
-use crate::{Settings, invoicing, store};
+use crate::invoicing::Account;
+use crate::{Settings, dunning, invoicing, store};
 
 /// Who ends a service, and why.
 pub(crate) struct Termination<'a> {
@@ -30,9 +31,17 @@ pub(crate) async fn end_one_due(journal: &Journal, settings: &Settings) -> Resul
     let Some(service) = store::services::lock_due_termination(step.connection(), now).await? else { return Ok(false) };
     let termination =
         Termination { actor: "billing", reason: None, requested_by: None, traceparent: None, gives_back: false };
-    let state = service.terminated(now, true)?;
-    terminate(&mut step, settings, &service, state, &termination).await?;
-    step.commit().await?;
+    let ended = match service.terminated(now, true) {
+        Ok(state) => terminate(&mut step, settings, &service, state, &termination).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    match ended {
+        Ok(()) => step.commit().await?,
+        Err(error) => {
+            drop(step);
+            dunning::put_off(journal, service.id, &error).await?;
+        }
+    }
     Ok(true)
 }
 
@@ -77,10 +86,11 @@ pub(crate) async fn terminate(
 
 /// Invoices a service's base fee up to its end: mostly a credit note, or nothing.
 async fn invoice_end(step: &mut Step, settings: &Settings, service: &Service) -> Result<(), Failure> {
-    if !settings.invoicing.is_native() {
-        return tasks::set_status(step, settings, service, ExternalStatus::Terminated, None).await;
-    }
     let account = invoicing::account(step, service.id).await?;
+    if service.is_external {
+        tasks::set_status(step, service, ExternalStatus::Terminated, None).await?;
+        return give_back_externally(step, &account).await;
+    }
     let (now, billed) = (step.now(), &account.billed);
     // Those that have begun, also where they aren't invoiced yet.
     let begun = billed.life.schedule.period_on(now.date_naive()).number;
@@ -88,4 +98,19 @@ async fn invoice_end(step: &mut Step, settings: &Settings, service: &Service) ->
     let extent = Extent { periods, usage_until: NaiveDate::MIN };
     invoicing::issue(step, settings, &account, &Usage::new(), extent, "end", now).await?;
     store::due::set_invoiced(step.connection(), service.id, periods).await
+}
+
+/// Where another system has invoiced the running period, a person gives back what isn't used of it.
+async fn give_back_externally(step: &mut Step, account: &Account) -> Result<(), Failure> {
+    let (life, today) = (&account.billed.life, step.now().date_naive());
+    let (Some(charged_until), Some(segment)) = (life.charged_until, life.segments.last()) else { return Ok(()) };
+    let period = life.schedule.period_on(today);
+    let part = period.fraction_of(charged_until, period.end);
+    let net = Money::rounded(part * segment.price.price.amount(), life.currency);
+    if net.amount().is_zero() {
+        return Ok(());
+    }
+    let order_id = store::handover::order_of(step.connection(), account.billed.id).await?;
+    let what = format!("the service was ended at once: give back {net} net for {charged_until} to {}", period.end);
+    tasks::give_back(step, order_id, what).await
 }

@@ -135,15 +135,17 @@ pub(crate) fn charges(life: &Life, usage: &Usage, extent: Extent) -> BTreeMap<Ch
     let mut charges = BTreeMap::new();
     let billed = (1..=extent.periods).map(|number| life.schedule.period(number));
     for period in billed.take_while(|period| life.charged_until.is_none_or(|end| period.start < end)) {
+        // Owed for what was ordered, whatever plan follows.
+        if let (1, Some(ordered)) = (period.number, life.segments.first()) {
+            let key = ChargeKey { period_number: 1, segment_number: ordered.number, kind: ChargeKind::SetupFee };
+            let fee = ordered.price.setup_fee.amount();
+            charges.insert(key, life.charge(ordered, (period.start, period.end), scaled(Decimal::ONE), fee));
+        }
         for (segment, from, to) in life.parts(&period, life.charged_until) {
-            let key = |kind| ChargeKey { period_number: period.number, segment_number: segment.number, kind };
-            let charge = |quantity, unit_price| life.charge(segment, (from, to), quantity, unit_price);
-            if period.number == 1 && segment.number == 1 {
-                charges
-                    .insert(key(ChargeKind::SetupFee), charge(scaled(Decimal::ONE), segment.price.setup_fee.amount()));
-            }
-            let part = period.fraction_of(from, to);
-            charges.insert(key(ChargeKind::BaseFee), charge(part, segment.price.price.amount()));
+            let key =
+                ChargeKey { period_number: period.number, segment_number: segment.number, kind: ChargeKind::BaseFee };
+            let (part, price) = (period.fraction_of(from, to), segment.price.price.amount());
+            charges.insert(key, life.charge(segment, (from, to), part, price));
         }
     }
     let end = life.used_until.unwrap_or(NaiveDate::MAX);

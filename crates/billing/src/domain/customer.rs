@@ -21,8 +21,10 @@ pub(crate) struct Customer {
 pub(crate) struct Standing {
     /// What is open of their invoices.
     pub(crate) open: Money,
-    /// What is open and past its due date.
-    pub(crate) overdue: Money,
+    /// What the first invoices of their orders will say, net, that aren't issued yet.
+    pub(crate) uninvoiced: Money,
+    /// Whether anything is past its due date, in whatever currency.
+    pub(crate) is_overdue: bool,
     /// What they have paid too much.
     pub(crate) credit: Money,
 }

@@ -107,7 +107,7 @@ pub(crate) fn lines(
 }
 
 fn new_line(key: ChargeKey, charge: &Charge, tax_percent: Decimal) -> Option<Line> {
-    // A fee of nothing says nothing; a base fee is shown even where it is 0.
+    // A line of nothing says nothing.
     if charge.net.amount().is_zero() {
         return None;
     }

@@ -1,7 +1,8 @@
 //! Orders: what is checked before anything is made, and what a caller reads in the end.
 
 use messages::{CreateOrderReply, Refusal, RefusalKind, Reply, StorageCreated};
-use model::{BucketName, CustomerId, Location, Money, OrderId, S3Uid, Timestamp};
+use model::{BucketName, CustomerId, Location, Money, MoneyError, OrderId, S3Uid, Timestamp};
+use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::customer::{Customer, Standing};
@@ -55,7 +56,7 @@ pub(crate) fn check(
     plan: &Plan,
     customer: &Customer,
     location: &Location,
-    standing: &Standing,
+    (standing, tax_percent): (&Standing, Decimal),
     free_accounts: i64,
     free_accounts_max: u32,
 ) -> Result<(), Refusal> {
@@ -74,37 +75,44 @@ pub(crate) fn check(
         return Err(Refusal::new(format!("S3 plan {} has no price in {}", plan.id, customer.currency)));
     };
     if price.price.amount().is_zero() {
-        if free_accounts < i64::from(free_accounts_max) {
-            return Ok(());
-        }
-        let message = format!("a customer may have {free_accounts_max} free S3 accounts at most");
-        return Err(Refusal::new(message).of_kind(RefusalKind::Forbidden));
+        return check_free(free_accounts, free_accounts_max);
     }
-    check_credit(customer, standing, price)
+    check_credit(customer, standing, price, tax_percent)
 }
 
-/// Whether the customer's credit limit allows one more paid account, and nothing of theirs is overdue.
-fn check_credit(customer: &Customer, standing: &Standing, price: &PlanPrice) -> Result<(), Refusal> {
-    let forbidden = |message: String| Refusal::new(message).of_kind(RefusalKind::Forbidden);
-    if !standing.overdue.amount().is_zero() {
-        let message = format!(
-            "{} of earlier invoices are overdue; a new S3 account can be ordered once they are paid",
-            standing.overdue
-        );
-        return Err(forbidden(message));
+/// Whether a customer who has so many free accounts may have another one.
+pub(crate) fn check_free(free_accounts: i64, free_accounts_max: u32) -> Result<(), Refusal> {
+    if free_accounts < i64::from(free_accounts_max) {
+        return Ok(());
+    }
+    let message = format!("a customer may have {free_accounts_max} free S3 accounts at most");
+    Err(Refusal::new(message).of_kind(RefusalKind::Forbidden))
+}
+
+/// Whether nothing of the customer's is overdue, and their credit limit allows one more first invoice.
+pub(crate) fn check_credit(
+    customer: &Customer,
+    standing: &Standing,
+    price: &PlanPrice,
+    tax_percent: Decimal,
+) -> Result<(), Refusal> {
+    let forbidden = |message: String| Err(Refusal::new(message).of_kind(RefusalKind::Forbidden));
+    if standing.is_overdue {
+        return forbidden("earlier invoices are overdue; this can be ordered once they are paid".to_owned());
     }
     let Some(limit) = customer.credit_limit else { return Ok(()) };
-    let first = [price.price, price.setup_fee, standing.open, standing.credit.negated()];
-    let owed = Money::sum(first, customer.currency).map_err(|error| Refusal::new(error.to_string()))?;
+    let unreadable = |error: MoneyError| Refusal::new(error.to_string());
+    let gross = |net: Money| net.checked_add(net.tax(tax_percent));
+    let first = gross(price.price.checked_add(price.setup_fee).map_err(unreadable)?).map_err(unreadable)?;
+    let open = standing.open.checked_add(gross(standing.uninvoiced).map_err(unreadable)?).map_err(unreadable)?;
+    let owed = Money::sum([first, open, standing.credit.negated()], customer.currency).map_err(unreadable)?;
     if owed.amount() <= limit.amount() {
         return Ok(());
     }
-    Err(forbidden(format!(
-        "the credit limit of {limit} is too low: with {} open, {} of credit and the first invoice of {} net it would be {owed}",
-        standing.open,
-        standing.credit,
-        Money::sum([price.price, price.setup_fee], customer.currency).unwrap_or(price.price),
-    )))
+    forbidden(format!(
+        "the credit limit of {limit} is too low: {open} are open, {} are credit, and the first invoice is {first}",
+        standing.credit
+    ))
 }
 
 /// A new account's short readable name, which can also be a bucket's.
@@ -142,36 +150,34 @@ mod tests {
     use crate::domain::customer::tests::customer;
     use crate::domain::plan::tests::plan;
 
-    fn standing(open: &str, overdue: &str, credit: &str) -> Standing {
+    fn standing(open: &str, uninvoiced: &str, credit: &str) -> Standing {
         let eur = |text: &str| Money::rounded(text.parse().unwrap(), Currency::EUR);
-        Standing { open: eur(open), overdue: eur(overdue), credit: eur(credit) }
+        Standing { open: eur(open), uninvoiced: eur(uninvoiced), is_overdue: false, credit: eur(credit) }
     }
 
     #[test]
     fn a_paid_order_needs_credit_and_no_overdue_invoices() {
         let (plan, location) = (plan(1, true, "NL", &["EUR"]), "NL".parse().unwrap());
         let mut customer = customer("NL");
+        let overdue = Standing { is_overdue: true, ..standing("0", "0", "0") };
+        let limit_of = |limit: &str, open: &str, first: &str| {
+            format!(
+                "the credit limit of {limit} EUR is too low: {open} EUR are open, 0.00 EUR are credit, and the first invoice is {first} EUR"
+            )
+        };
+        // The first invoice is 9.80 and 21 %.
         for (limit, now, refusal) in [
             (None, standing("1000", "0", "0"), None),
-            (
-                None,
-                standing("5", "5", "0"),
-                Some("5.00 EUR of earlier invoices are overdue; a new S3 account can be ordered once they are paid"),
-            ),
-            (Some("9.80"), standing("0", "0", "0"), None),
-            (
-                Some("9.79"),
-                standing("0", "0", "0"),
-                Some(
-                    "the credit limit of 9.79 EUR is too low: with 0.00 EUR open, 0.00 EUR of credit and the first invoice of 9.80 EUR net it would be 9.80 EUR",
-                ),
-            ),
-            (Some("20"), standing("15", "0", "5"), None),
-            (Some("0"), standing("0", "0", "9.80"), None),
+            (None, overdue, Some("earlier invoices are overdue; this can be ordered once they are paid".to_owned())),
+            (Some("11.86"), standing("0", "0", "0"), None),
+            (Some("11.85"), standing("0", "0", "0"), Some(limit_of("11.85", "0.00", "11.86"))),
+            (Some("20"), standing("15", "0", "6.86"), None),
+            (Some("20"), standing("0", "9.80", "0"), Some(limit_of("20.00", "11.86", "11.86"))),
+            (Some("0"), standing("0", "0", "11.86"), None),
         ] {
             customer.credit_limit = limit.map(|text| Money::rounded(text.parse().unwrap(), Currency::EUR));
-            let checked = check(&plan, &customer, &location, &now, 0, 1);
-            assert_eq!(checked.err().map(|refusal| refusal.message).as_deref(), refusal);
+            let checked = check(&plan, &customer, &location, (&now, Decimal::from(21)), 0, 1);
+            assert_eq!(checked.err().map(|refusal| refusal.message), refusal);
         }
     }
 
@@ -190,7 +196,8 @@ mod tests {
             (free.clone(), "NL", 0, None),
             (free, "NL", 1, Some("a customer may have 1 free S3 accounts at most")),
         ] {
-            let checked = check(&plan, &customer, &location.parse().unwrap(), &standing, free_accounts, 1);
+            let checked =
+                check(&plan, &customer, &location.parse().unwrap(), (&standing, Decimal::ZERO), free_accounts, 1);
             assert_eq!(checked.err().map(|refusal| refusal.message).as_deref(), refusal);
         }
     }

@@ -133,10 +133,15 @@ pub(crate) struct Service {
     pub(crate) period_number: u32,
     pub(crate) period_end: Timestamp,
     pub(crate) payment_period: Term,
-    pub(crate) minimum_term: Term,
+    /// The end of the longest minimum term that was agreed on.
+    pub(crate) minimum_until: NaiveDate,
+    /// Whether another system issues its invoices.
+    pub(crate) is_external: bool,
     pub(crate) billing_day: BillingDay,
     /// How far its dunning has come; none where nothing is overdue.
     pub(crate) dunning_step: Option<DunningStep>,
+    /// Since when.
+    pub(crate) dunning_step_on: Option<NaiveDate>,
     /// How far an administrator holds it back.
     pub(crate) hold: Option<Restriction>,
     pub(crate) cancellation: Option<Cancellation>,
@@ -175,12 +180,12 @@ impl Service {
 
     /// The end of the minimum term, which counts from the first day.
     pub(crate) fn minimum_term_end(&self) -> Timestamp {
-        minimum_term_end(&self.schedule(), self.minimum_term)
+        midnight(self.minimum_until)
     }
 
     /// When a cancellation of `now` takes effect: the end of what is paid, and not before the minimum term.
     pub(crate) fn termination_at(&self, now: Timestamp) -> Timestamp {
-        earliest_termination(&self.schedule(), self.period_number, self.minimum_term, now)
+        earliest_termination(&self.schedule(), self.period_number, self.minimum_until, now)
     }
 
     /// The days from which on a service that ends now is charged no base fee, and not used. Today is a used day, unless
@@ -234,19 +239,19 @@ impl Service {
     }
 }
 
-/// The end of the minimum term of what began with `schedule`.
-pub(crate) fn minimum_term_end(schedule: &Schedule, minimum_term: Term) -> Timestamp {
-    minimum_term.after(midnight(schedule.start))
+/// The end of the minimum term of what began on `start`.
+pub(crate) fn minimum_until(start: NaiveDate, minimum_term: Term) -> NaiveDate {
+    minimum_term.after(midnight(start)).date_naive()
 }
 
 /// The end of the first period, from the running one on, that ends neither before `now` nor within the minimum term.
 pub(crate) fn earliest_termination(
     schedule: &Schedule,
     period_number: u32,
-    minimum_term: Term,
+    minimum_until: NaiveDate,
     now: Timestamp,
 ) -> Timestamp {
-    schedule.end_not_before(period_number, minimum_term_end(schedule, minimum_term).max(now))
+    schedule.end_not_before(period_number, midnight(minimum_until).max(now))
 }
 
 fn ending(terminated_at: Timestamp) -> Refusal {
@@ -275,9 +280,11 @@ mod tests {
             period_number: 1,
             period_end: moment(started_at),
             payment_period: payment_period.parse().unwrap(),
-            minimum_term: minimum_term.parse().unwrap(),
+            minimum_until: minimum_until(moment(started_at).date_naive(), minimum_term.parse().unwrap()),
+            is_external: false,
             billing_day: BillingDay::Anniversary,
             dunning_step: None,
+            dunning_step_on: None,
             hold: None,
             cancellation: None,
             terminated_at: None,

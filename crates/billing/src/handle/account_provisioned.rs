@@ -7,7 +7,7 @@ use runtime::Consume;
 
 use crate::domain::order::{self, OrderState};
 use crate::domain::schedule::midnight;
-use crate::domain::service::{ServiceChange, ServiceState};
+use crate::domain::service::{ServiceChange, ServiceState, minimum_until};
 use crate::{Billing, store};
 
 #[async_trait]
@@ -22,12 +22,15 @@ impl Consume<AccountProvisioned> for Billing {
         }
         let now = step.now();
         store::orders::conclude(step.connection(), order.id, None, now).await?;
-        let first = store::plans::schedule_of_order(step.connection(), order.id, now.date_naive()).await?.period(1);
+        let (schedule, minimum_term) =
+            store::plans::terms_of_order(step.connection(), order.id, now.date_naive()).await?;
+        let (first, minimum_until) = (schedule.period(1), minimum_until(schedule.start, minimum_term));
         let (period_start, period_end) = (midnight(first.start), midnight(first.end));
         let state = ServiceState::Initializing.after(ServiceChange::Start);
         let state = state.map_err(|error| Failure::Unavailable(error.to_string()))?;
         let service_id =
-            store::services::insert(step.connection(), order.id, state, (period_start, period_end), now).await?;
+            store::services::insert(step.connection(), order.id, state, (period_start, period_end), minimum_until, now)
+                .await?;
         step.record(Record {
             event: ServiceStarted::EVENT,
             subject: Subject::Account(order.s3uid.clone()),

@@ -19,7 +19,7 @@ impl DatabaseCommand<CancelPaymentAccountDeletion> for Billing {
     ) -> Result<Decision, Failure> {
         let named = Named::by_s3uid(parameters.s3uid.as_deref());
         let service = requested_service(step, request, named, parameters.id).await?;
-        let withdrawn = withdraw(step, &self.settings, request, &service).await?;
+        let withdrawn = withdraw(step, request, &service).await?;
         let reply = CancelPaymentAccountDeletionReply { termination_date: PlainTime(withdrawn.termination_at) };
         Ok(Decision::Answer(Reply::success(&request.action, &reply), Keep::ForDays))
     }

@@ -67,7 +67,9 @@ pub(super) async fn place(
     let (currency, today) = (customer.currency, step.now().date_naive());
     let standing = store::receivables::standing(step.connection(), customer_id, currency, today).await?;
     check_whmcs(&billing.settings.invoicing, &plan)?;
-    order::check(&plan, &customer, &location, &standing, free_accounts, billing.settings.free_accounts_max)?;
+    let tax_percent = billing.settings.tax_rates.percent(&customer, today);
+    let free_accounts_max = billing.settings.free_accounts_max;
+    order::check(&plan, &customer, &location, (&standing, tax_percent), free_accounts, free_accounts_max)?;
 
     let key = request.key()?;
     let now = step.now();

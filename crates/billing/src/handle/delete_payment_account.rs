@@ -19,7 +19,7 @@ impl DatabaseCommand<DeletePaymentAccount> for Billing {
     ) -> Result<Decision, Failure> {
         let named = Named::by_s3uid(parameters.s3uid.as_deref());
         let service = requested_service(step, request, named, parameters.id).await?;
-        let cancellation = cancel(step, &self.settings, request, &service).await?;
+        let cancellation = cancel(step, request, &service).await?;
         let reply = DeletePaymentAccountReply {
             cancellation_date: PlainTime(cancellation.cancelled_at),
             termination_date: PlainTime(cancellation.termination_at),

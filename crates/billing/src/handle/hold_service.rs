@@ -32,7 +32,7 @@ impl DatabaseCommand<HoldService> for Billing {
         };
         let to = service.dunning_step.and_then(DunningStep::restriction).max(hold);
         let reason = parameters.reason.as_deref().unwrap_or("held back by an administrator");
-        let state = restrict(step, &self.settings, &service, to, reason).await?;
+        let state = restrict(step, &service, to, reason).await?;
         if service.hold != hold {
             store::services::set_hold(step.connection(), service.id, hold).await?;
             announce(step, request, &service, parameters).await?;

@@ -5,7 +5,7 @@ use history::Failure;
 use messages::{InvoicePreview, InvoicePreviewReply, Refusal, Request};
 use runtime::Query;
 
-use crate::cancellations::requested_service;
+use crate::cancellations::viewed_service;
 use crate::store::services::Named;
 use crate::{Billing, invoicing, previews};
 
@@ -14,14 +14,14 @@ impl Query<InvoicePreview> for Billing {
     type Reply = InvoicePreviewReply;
 
     async fn answer(&self, request: &Request, parameters: InvoicePreview) -> Result<InvoicePreviewReply, Failure> {
-        if !self.settings.invoicing.is_native() {
-            return Err(Refusal::conflict("WHMCS issues the invoices and shows them").into());
-        }
         // Never committed: it only looks.
         let mut step = self.journal.step().await?;
         let named = Named::by_s3uid(parameters.s3uid.as_deref());
-        let service = requested_service(&mut step, request, named, parameters.id).await?;
-        let account = invoicing::account(&mut step, service.id).await?;
+        let service = viewed_service(&mut step, request, named, parameters.id).await?;
+        if service.is_external {
+            return Err(Refusal::conflict("WHMCS issues the invoices and shows them").into());
+        }
+        let account = invoicing::viewed(&mut step, service.id).await?;
         let now = step.now();
         previews::preview(&mut step, &self.settings, &account, now).await
     }

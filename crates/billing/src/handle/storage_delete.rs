@@ -20,7 +20,7 @@ impl DatabaseCommand<StorageDelete> for Billing {
         let service = requested_service(step, request, Named::Name(&parameters.name), parameters.id)
             .await
             .map_err(super::as_package)?;
-        let cancellation = cancel(step, &self.settings, request, &service).await?;
+        let cancellation = cancel(step, request, &service).await?;
         let result = StorageDeleted { expiry: PlainTime(cancellation.termination_at) };
         Ok(Decision::Answer(Reply::success(&request.action, &result), Keep::ForDays))
     }

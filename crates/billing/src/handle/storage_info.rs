@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 
 use crate::domain::plan::PlanPrice;
 use crate::domain::schedule::Schedule;
-use crate::domain::service::earliest_termination;
+use crate::domain::service::{earliest_termination, minimum_until};
 use crate::domain::storage;
 use crate::domain::term::Term;
 use crate::store::packages::Row;
@@ -47,10 +47,11 @@ impl Billing {
         };
         let billing_day = row.billing_day.parse().map_err(|error| broken(&error))?;
         let start = row.started_at.unwrap_or(now).date_naive();
+        let until = row.minimum_until.unwrap_or_else(|| minimum_until(start, minimum_term));
         let schedule = Schedule { start, period: payment_period, billing_day };
         let period_number = row.period_number.and_then(|number| u32::try_from(number).ok()).unwrap_or(1);
         let last_moment =
-            row.termination_at.unwrap_or_else(|| earliest_termination(&schedule, period_number, minimum_term, now));
+            row.termination_at.unwrap_or_else(|| earliest_termination(&schedule, period_number, until, now));
         let shown = |moment: Option<Timestamp>| moment.map_or_else(String::new, |at| PlainTime(at).to_string());
         Ok(StoragePackage {
             tariff: row.tariff,

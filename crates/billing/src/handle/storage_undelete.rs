@@ -19,7 +19,7 @@ impl DatabaseCommand<StorageUndelete> for Billing {
         let service = requested_service(step, request, Named::Name(&parameters.name), parameters.id)
             .await
             .map_err(super::as_package)?;
-        withdraw(step, &self.settings, request, &service).await?;
+        withdraw(step, request, &service).await?;
         Ok(Decision::Answer(Reply::success(&request.action, &EmptyReply {}), Keep::ForDays))
     }
 }

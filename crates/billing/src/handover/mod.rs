@@ -49,7 +49,18 @@ pub(crate) struct ExternalOrder {
 pub(crate) struct Placed {
     pub(crate) order_id: Option<i64>,
     pub(crate) service_id: i64,
-    pub(crate) is_accepted: bool,
+    pub(crate) acceptance: Acceptance,
+}
+
+/// Whether an order was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acceptance {
+    /// It is to be.
+    Pending,
+    /// It was.
+    Accepted,
+    /// It was cancelled, by staff or by a check for fraud.
+    Rejected,
 }
 
 /// What is told of a service.

@@ -10,7 +10,7 @@ use model::OrderId;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{ExternalInvoicing, Placed, tasks};
+use super::{Acceptance, ExternalInvoicing, Placed, tasks};
 use crate::domain::handover::{Outcome, Task};
 use crate::domain::order::OrderState;
 use crate::provisioning::provision;
@@ -30,7 +30,7 @@ pub(crate) struct Runner {
 
 /// What a successful attempt brought.
 enum Told {
-    Order(Placed),
+    Order,
     Nothing,
     /// The other system can't be told: why.
     Never(String),
@@ -58,7 +58,7 @@ impl Runner {
         let mut step = self.journal.step().await?;
         let now = step.now();
         let Some(order_id) = store::handover::take_usage_report(step.connection(), now).await? else { return Ok(()) };
-        tasks::report_usage(&mut step, order_id, now.date_naive()).await?;
+        tasks::report_usage(&mut step, order_id).await?;
         step.commit().await
     }
 
@@ -70,28 +70,30 @@ impl Runner {
         step.commit().await?;
         if claim.is_interrupted && !claim.task.may_be_repeated() {
             let reason = "an attempt was interrupted: look whether the item was added".to_owned();
-            self.conclude(&claim, Outcome::Park(reason), None).await?;
+            self.conclude(&claim, Outcome::Park(reason)).await?;
             return Ok(true);
         }
-        let (outcome, placed) = match self.tell(&claim).await? {
-            Ok(Told::Order(placed)) => (Outcome::Done, Some(placed)),
-            Ok(Told::Nothing) => (Outcome::Done, None),
-            Ok(Told::Never(reason)) => (Outcome::Park(reason), None),
-            Err(error) => (claim.task.after_failure(&error, claim.attempts), None),
+        let outcome = match self.tell(&claim).await? {
+            Ok(Told::Order | Told::Nothing) => Outcome::Done,
+            Ok(Told::Never(reason)) => Outcome::Park(reason),
+            Err(error) => claim.task.after_failure(&error, claim.attempts),
         };
-        self.conclude(&claim, outcome, placed).await?;
+        self.conclude(&claim, outcome).await?;
         Ok(true)
     }
 
     /// One attempt. The outer error is the database's.
     async fn tell(&self, claim: &Claim) -> Result<Result<Told, whmcs::Error>, Failure> {
         let pool = self.journal.pool();
+        if let Task::ByHand { what } = &claim.task {
+            return Ok(Ok(Told::Never(what.clone())));
+        }
         if claim.task == Task::PlaceOrder {
             let order = store::handover::external_order(pool, claim.order_id).await?;
             let Some(order) = order else {
                 return Ok(Ok(Told::Never("the plan has no billing cycle there".to_owned())));
             };
-            return Ok(self.place(&order).await);
+            return self.place(&order).await;
         }
         let (customer_id, service_id) = store::handover::external_service(pool, claim.order_id).await?;
         let Some(service_id) = service_id else {
@@ -116,29 +118,54 @@ impl Runner {
         Ok(told.map(|()| Told::Nothing))
     }
 
-    /// Places an order unless it was placed before, and accepts it unless that was done.
-    async fn place(&self, order: &super::ExternalOrder) -> Result<Told, whmcs::Error> {
+    /// Places an order unless it was placed before, and accepts it unless that was done. What it is called there is noted
+    /// before it is accepted: whatever happens then, it isn't forgotten.
+    async fn place(&self, order: &super::ExternalOrder) -> Result<Result<Told, whmcs::Error>, Failure> {
+        let placed = match self.found_or_placed(order).await {
+            Ok(Some(placed)) => placed,
+            Ok(None) => {
+                let reason = "the order was placed but can't be found again: is whmcs.order_field a custom field of \
+                              the product? Cancel the order there, mend that, and try again";
+                return Ok(Ok(Told::Never(reason.to_owned())));
+            }
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut step = self.journal.step().await?;
+        store::handover::set_external(step.connection(), order.id, placed.order_id, placed.service_id).await?;
+        step.commit().await?;
+        match (placed.acceptance, placed.order_id) {
+            (Acceptance::Accepted, _) => {}
+            (Acceptance::Rejected, _) => {
+                let message = "the order was cancelled there".to_owned();
+                return Ok(Err(whmcs::Error::Refused { message }));
+            }
+            (Acceptance::Pending, None) => {
+                return Ok(Ok(Told::Never("the service is pending, but has no order to accept".to_owned())));
+            }
+            (Acceptance::Pending, Some(order_id)) => match self.external.accept_order(order_id, &order.s3uid).await {
+                Ok(()) => {}
+                Err(error @ whmcs::Error::Refused { .. }) => {
+                    return Ok(Ok(Told::Never(format!("order {order_id} isn't accepted: {error}"))));
+                }
+                Err(error) => return Ok(Err(error)),
+            },
+        }
+        Ok(Ok(Told::Order))
+    }
+
+    async fn found_or_placed(&self, order: &super::ExternalOrder) -> Result<Option<Placed>, whmcs::Error> {
         if !self.external.knows_customer(order.customer_id).await? {
             let message = format!("there is no client {}", order.customer_id);
             return Err(whmcs::Error::Refused { message });
         }
-        let mut placed = self.external.find_order(order).await?;
-        if placed.is_none() {
-            self.external.place_order(order).await?;
-            placed = self.external.find_order(order).await?;
+        if let Some(placed) = self.external.find_order(order).await? {
+            return Ok(Some(placed));
         }
-        let Some(placed) = placed else {
-            let reason = "the order was placed but can't be found again: is whmcs.order_field a custom field of the \
-                          product? Cancel the order there, mend that, and try again";
-            return Ok(Told::Never(reason.to_owned()));
-        };
-        if let (false, Some(order_id)) = (placed.is_accepted, placed.order_id) {
-            self.external.accept_order(order_id, &order.s3uid).await?;
-        }
-        Ok(Told::Order(placed))
+        self.external.place_order(order).await?;
+        self.external.find_order(order).await
     }
 
-    async fn conclude(&self, claim: &Claim, outcome: Outcome, placed: Option<Placed>) -> Result<(), Failure> {
+    async fn conclude(&self, claim: &Claim, outcome: Outcome) -> Result<(), Failure> {
         let mut step = self.journal.step().await?;
         let now = step.now();
         let retry_at = match &outcome {
@@ -156,8 +183,8 @@ impl Runner {
         }
         match &outcome {
             Outcome::Done => {
-                if let Some(placed) = placed {
-                    self.provision(&mut step, claim.order_id, placed).await?;
+                if claim.task == Task::PlaceOrder {
+                    self.provision(&mut step, claim.order_id).await?;
                 }
             }
             Outcome::Retry(_, detail) => {
@@ -181,8 +208,7 @@ impl Runner {
     }
 
     /// The order is accepted: its account can be made.
-    async fn provision(&self, step: &mut Step, id: OrderId, placed: Placed) -> Result<(), Failure> {
-        store::handover::set_external(step.connection(), id, placed.order_id, placed.service_id).await?;
+    async fn provision(&self, step: &mut Step, id: OrderId) -> Result<(), Failure> {
         let Some(order) = store::orders::lock(step.connection(), id).await? else { return Ok(()) };
         if order.state != OrderState::Ordered {
             return Ok(());

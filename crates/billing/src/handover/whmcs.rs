@@ -10,7 +10,7 @@ use whmcs::{
     ProductId, ServiceChanges, ServiceFilter, ServiceId, ServiceStatus, Unit,
 };
 
-use super::{ExternalInvoicing, ExternalOrder, Placed, ServiceUpdate, WhmcsSettings};
+use super::{Acceptance, ExternalInvoicing, ExternalOrder, Placed, ServiceUpdate, WhmcsSettings};
 use crate::domain::handover::ExternalStatus;
 
 /// WHMCS, reached by its API. Customers have the same numbers there.
@@ -46,7 +46,11 @@ impl ExternalInvoicing for WhmcsInvoicing {
         Ok(found.map(|service| Placed {
             order_id: service.order.map(|id| id.0),
             service_id: service.id.0,
-            is_accepted: service.status != ServiceStatus::Pending,
+            acceptance: match service.status {
+                ServiceStatus::Pending => Acceptance::Pending,
+                ServiceStatus::Cancelled | ServiceStatus::Fraud | ServiceStatus::Terminated => Acceptance::Rejected,
+                _ => Acceptance::Accepted,
+            },
         }))
     }
 

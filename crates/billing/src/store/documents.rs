@@ -70,6 +70,15 @@ pub(crate) async fn invoiced(
         .collect()
 }
 
+/// The entity that issued a service's first document.
+pub(crate) async fn entity(connection: &mut PgConnection, service_id: ServiceId) -> Result<Option<String>, Failure> {
+    let entity = sqlx::query_scalar!(
+        "SELECT billing_entity FROM billing.documents WHERE service_id = $1 ORDER BY id LIMIT 1",
+        service_id.0
+    );
+    Ok(entity.fetch_optional(connection).await?)
+}
+
 /// Issues a document under the next number of its series: one for each entity, kind and year. Numbers have no gaps,
 /// because whoever takes one holds up all others of the series until it commits.
 pub(crate) async fn insert(connection: &mut PgConnection, document: &NewDocument<'_>) -> Result<Issued, Failure> {

@@ -15,10 +15,14 @@ pub(crate) struct Billed {
     pub(crate) id: ServiceId,
     pub(crate) s3uid: S3Uid,
     pub(crate) name: String,
+    /// Whether another system issues its invoices.
+    pub(crate) is_external: bool,
     pub(crate) customer_id: CustomerId,
     pub(crate) life: Life,
     /// Of so many periods the base fee was invoiced.
     pub(crate) invoiced_periods: u32,
+    /// When the next document is due.
+    pub(crate) next_invoice_at: Option<Timestamp>,
     /// The running one.
     pub(crate) period_number: u32,
 }
@@ -53,7 +57,7 @@ pub(crate) async fn lock_next(
 pub(crate) async fn billed(connection: &mut PgConnection, id: ServiceId) -> Result<Billed, Failure> {
     let row = sqlx::query!(
         "SELECT s.s3uid, o.name, s.customer_id, s.currency, s.created_at, s.charged_until, s.used_until,
-                s.invoiced_periods, s.period_number
+                s.invoiced_periods, s.next_invoice_at, s.period_number, o.is_external
          FROM billing.services s JOIN billing.orders o ON o.id = s.order_id WHERE s.id = $1",
         id.0
     )
@@ -68,6 +72,7 @@ pub(crate) async fn billed(connection: &mut PgConnection, id: ServiceId) -> Resu
         id,
         s3uid: row.s3uid.parse().map_err(|error| broken("service", &error))?,
         name: row.name,
+        is_external: row.is_external,
         customer_id: CustomerId(row.customer_id),
         life: Life {
             schedule: Schedule { start, period: first.payment_period, billing_day: first.billing_day },
@@ -77,6 +82,7 @@ pub(crate) async fn billed(connection: &mut PgConnection, id: ServiceId) -> Resu
             used_until: row.used_until,
         },
         invoiced_periods: number(row.invoiced_periods)?,
+        next_invoice_at: row.next_invoice_at,
         period_number: number(row.period_number)?,
     })
 }
@@ -116,9 +122,17 @@ pub(crate) async fn set_invoiced(
     Ok(())
 }
 
+/// Passes a service over for a few minutes.
+pub(crate) async fn put_off(connection: &mut PgConnection, id: ServiceId, now: Timestamp) -> Result<(), Failure> {
+    sqlx::query!("UPDATE billing.services SET put_off_until = $2 WHERE id = $1", id.0, now + TimeDelta::minutes(5))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Passes a service over for a while: its usage isn't final.
 pub(crate) async fn wait(connection: &mut PgConnection, id: ServiceId, now: Timestamp) -> Result<(), Failure> {
-    sqlx::query!("UPDATE billing.services SET invoice_retry_at = $2 WHERE id = $1", id.0, now + TimeDelta::minutes(1))
+    sqlx::query!("UPDATE billing.services SET invoice_retry_at = $2 WHERE id = $1", id.0, now + TimeDelta::minutes(3))
         .execute(connection)
         .await?;
     Ok(())

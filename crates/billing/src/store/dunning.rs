@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use history::Failure;
-use model::{Currency, ServiceId};
+use model::{Currency, ServiceId, Timestamp};
 use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
@@ -23,43 +23,59 @@ pub(crate) async fn lock_due(
     connection: &mut PgConnection,
     days: &DunningDays,
     today: NaiveDate,
+    now: Timestamp,
 ) -> Result<Option<ServiceId>, Failure> {
-    let DunningDays { reminder, lock, suspension, termination } = *days;
-    let [reminder, lock, suspension, termination] =
-        [reminder, lock, suspension, termination].map(|days| days.and_then(|days| i32::try_from(days).ok()));
+    let [reminder, lock, suspension, termination] = days.numbers();
     let id = sqlx::query_scalar!(
         "SELECT s.id FROM billing.services s
-         WHERE s.terminated_at IS NULL AND EXISTS (
-             SELECT FROM billing.receivables r
-             WHERE r.service_id = s.id AND r.open_amount > 0 AND r.due_on < $1
-                 AND CASE coalesce(s.dunning_step, '')
-                         WHEN '' THEN $1 - r.due_on >= least($2::integer, $3::integer, $4::integer, $5::integer)
-                         WHEN 'reminder' THEN $1 - r.due_on >= least($3::integer, $4::integer, $5::integer)
-                         WHEN 'lock' THEN $1 - r.due_on >= least($4::integer, $5::integer)
-                         WHEN 'suspension' THEN $1 - r.due_on >= $5::integer
-                         ELSE false
-                     END)
+         CROSS JOIN LATERAL (
+             SELECT CASE coalesce(s.dunning_step, '')
+                        WHEN '' THEN coalesce($2::integer, $3::integer, $4::integer, $5::integer)
+                        WHEN 'reminder' THEN coalesce($3::integer, $4::integer, $5::integer)
+                        WHEN 'lock' THEN coalesce($4::integer, $5::integer)
+                        WHEN 'suspension' THEN $5::integer
+                    END AS next,
+                    CASE s.dunning_step WHEN 'reminder' THEN $2::integer WHEN 'lock' THEN $3::integer
+                                        WHEN 'suspension' THEN $4::integer END AS last) days
+         WHERE s.terminated_at IS NULL AND (s.put_off_until IS NULL OR s.put_off_until <= $6)
+             AND (s.dunning_step IS NULL OR $1 - s.dunning_step_on >= days.next - coalesce(days.last, 0))
+             AND EXISTS (SELECT FROM billing.receivables r
+                         WHERE r.service_id = s.id AND r.open_amount > 0 AND r.due_on < $1
+                             AND r.due_on <= $1 - days.next)
          LIMIT 1 FOR UPDATE OF s SKIP LOCKED",
         today,
         reminder,
         lock,
         suspension,
-        termination
+        termination,
+        now
     )
     .fetch_optional(connection)
     .await?;
     Ok(id.map(ServiceId))
 }
 
-/// One service that is dunned though nothing of it is overdue, locked.
-pub(crate) async fn lock_paid(connection: &mut PgConnection, today: NaiveDate) -> Result<Option<ServiceId>, Failure> {
+/// One service that is dunned for more than it owes, locked.
+pub(crate) async fn lock_paid(
+    connection: &mut PgConnection,
+    days: &DunningDays,
+    today: NaiveDate,
+) -> Result<Option<ServiceId>, Failure> {
+    let [reminder, lock, suspension, termination] = days.numbers();
     let id = sqlx::query_scalar!(
         "SELECT s.id FROM billing.services s
          WHERE s.dunning_step IS NOT NULL AND s.terminated_at IS NULL AND NOT EXISTS (
              SELECT FROM billing.receivables r
-             WHERE r.service_id = s.id AND r.open_amount > 0 AND r.due_on < $1)
+             WHERE r.service_id = s.id AND r.open_amount > 0 AND r.due_on < $1
+                 AND r.due_on <= $1 - CASE s.dunning_step WHEN 'reminder' THEN $2::integer
+                                          WHEN 'lock' THEN $3::integer WHEN 'suspension' THEN $4::integer
+                                          ELSE $5::integer END)
          LIMIT 1 FOR UPDATE OF s SKIP LOCKED",
-        today
+        today,
+        reminder,
+        lock,
+        suspension,
+        termination
     )
     .fetch_optional(connection)
     .await?;
@@ -86,14 +102,20 @@ pub(crate) async fn overdue(
     Ok(Overdue { due_on: row.due_on, amount: row.amount, currency })
 }
 
-/// Writes how far a service's dunning has come.
+/// Writes how far a service's dunning has come, and since when.
 pub(crate) async fn set_step(
     connection: &mut PgConnection,
     id: ServiceId,
     reached: Option<DunningStep>,
+    today: NaiveDate,
 ) -> Result<(), Failure> {
-    sqlx::query!("UPDATE billing.services SET dunning_step = $2 WHERE id = $1", id.0, reached.map(DunningStep::as_str))
-        .execute(connection)
-        .await?;
+    sqlx::query!(
+        "UPDATE billing.services SET dunning_step = $2, dunning_step_on = $3 WHERE id = $1",
+        id.0,
+        reached.map(DunningStep::as_str),
+        reached.map(|_| today)
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

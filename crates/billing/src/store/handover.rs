@@ -29,20 +29,44 @@ pub(crate) async fn insert(
     order_id: OrderId,
     key: &str,
     task: &Task,
+    not_before: Timestamp,
     now: Timestamp,
 ) -> Result<Option<i64>, Failure> {
-    let state = if matches!(task, Task::ByHand { .. }) { "parked" } else { "waiting" };
     Ok(sqlx::query_scalar!(
-        "INSERT INTO billing.handover_tasks (order_id, key, task, state, not_before, created_at)
-         VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (order_id, key) DO NOTHING RETURNING id",
+        "INSERT INTO billing.handover_tasks (order_id, key, task, not_before, created_at)
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (order_id, key) DO NOTHING RETURNING id",
         order_id.0,
         key,
         serde_json::to_value(task)?,
-        state,
+        not_before,
         now
     )
     .fetch_optional(connection)
     .await?)
+}
+
+/// Notes a task that is done again and again; one that is under way stays as it is.
+pub(crate) async fn repeat(
+    connection: &mut PgConnection,
+    order_id: OrderId,
+    key: &str,
+    task: &Task,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "INSERT INTO billing.handover_tasks AS t (order_id, key, task, not_before, created_at)
+         VALUES ($1, $2, $3, $4, $4)
+         ON CONFLICT (order_id, key) DO UPDATE
+             SET state = 'waiting', attempts = 0, detail = NULL, not_before = $4, concluded_at = NULL
+             WHERE t.state IN ('done', 'parked')",
+        order_id.0,
+        key,
+        serde_json::to_value(task)?,
+        now
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Notes what a charge that was handed over says.
@@ -92,8 +116,10 @@ pub(crate) async fn claim(
              SELECT id, state FROM billing.handover_tasks t
              WHERE ((state = 'waiting' AND not_before <= $1) OR (state = 'attempting' AND lease_until <= $1))
                  AND NOT EXISTS (SELECT FROM billing.handover_tasks e
-                                 WHERE e.order_id = t.order_id AND e.id < t.id AND e.state IN ('waiting', 'attempting'))
-             ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+                                 WHERE e.order_id = t.order_id AND e.id < t.id AND e.state IN ('waiting', 'attempting')
+                                     -- What isn't to be told yet holds up nothing.
+                                     AND (e.attempts > 0 OR e.not_before <= $1))
+             ORDER BY task ->> 'kind' = 'report_usage', id LIMIT 1 FOR UPDATE SKIP LOCKED)
            UPDATE billing.handover_tasks t SET state = 'attempting', attempts = t.attempts + 1, lease_until = $2
            FROM next WHERE t.id = next.id
            RETURNING t.id, t.order_id, t.task, t.attempts, next.state = 'attempting' AS "is_interrupted!""#,
@@ -236,7 +262,9 @@ pub(crate) async fn drop_untold_cancellation(
 ) -> Result<bool, Failure> {
     let dropped = sqlx::query!(
         "UPDATE billing.handover_tasks SET state = 'dropped', detail = 'withdrawn', concluded_at = $2
-         WHERE order_id = $1 AND task ->> 'kind' = 'cancel' AND state = 'waiting' AND attempts = 0",
+         WHERE order_id = $1 AND task ->> 'kind' = 'cancel' AND state = 'waiting'
+             -- Attempts that certainly had no effect don't count.
+             AND (attempts = 0 OR detail LIKE 'WHMCS can''t be reached:%')",
         id.0,
         now
     )
@@ -252,9 +280,10 @@ pub(crate) async fn take_usage_report(
 ) -> Result<Option<OrderId>, Failure> {
     let id: Option<Uuid> = sqlx::query_scalar!(
         "UPDATE billing.services SET usage_reported_on = $1
-         WHERE id = (SELECT id FROM billing.services
-                     WHERE state <> 'deleted' AND (usage_reported_on IS NULL OR usage_reported_on < $1)
-                     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+         WHERE id = (SELECT s.id FROM billing.services s JOIN billing.orders o ON o.id = s.order_id
+                     WHERE s.state <> 'deleted' AND o.external_service_id IS NOT NULL
+                         AND (s.usage_reported_on IS NULL OR s.usage_reported_on < $1)
+                     ORDER BY s.usage_reported_on NULLS FIRST LIMIT 1 FOR UPDATE OF s SKIP LOCKED)
          RETURNING order_id",
         now.date_naive()
     )

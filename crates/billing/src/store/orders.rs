@@ -1,7 +1,7 @@
 //! `billing.orders`.
 
 use history::Failure;
-use model::{Currency, CustomerId, OrderId, Timestamp};
+use model::{Currency, CustomerId, Money, OrderId, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -60,8 +60,8 @@ pub(crate) async fn insert(
     let state = if order.state == OrderState::Ordered { "ordered" } else { "provisioning" };
     sqlx::query!(
         "INSERT INTO billing.orders (id, customer_id, plan_id, plan_version, currency, s3uid, location, bucket_name,
-             action, principal, message_id, state, deadline, created_at, name)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $15, $12, $13, $14)",
+             action, principal, message_id, state, deadline, created_at, name, is_external)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $15, $12, $13, $14, $16)",
         order.id.0,
         order.customer_id.0,
         plan.id.0,
@@ -76,7 +76,8 @@ pub(crate) async fn insert(
         order.deadline,
         now,
         order.name,
-        state
+        state,
+        order.state == OrderState::Ordered
     )
     .execute(connection)
     .await?;
@@ -110,6 +111,27 @@ pub(crate) async fn lock_overdue(connection: &mut PgConnection, now: Timestamp) 
     .await?
     .map(Order::try_from)
     .transpose()
+}
+
+/// What the first invoices of a customer's orders will say, net, that aren't issued yet.
+pub(crate) async fn uninvoiced(
+    connection: &mut PgConnection,
+    customer_id: CustomerId,
+    currency: Currency,
+) -> Result<Money, Failure> {
+    let net = sqlx::query_scalar!(
+        r#"SELECT coalesce(sum(p.price + p.setup_fee), 0) AS "net!" FROM billing.orders o
+           LEFT JOIN billing.services s ON s.order_id = o.id
+           JOIN billing.plan_prices p ON p.plan_id = coalesce(s.plan_id, o.plan_id)
+                AND p.version = coalesce(s.plan_version, o.plan_version) AND p.currency = o.currency
+           WHERE o.customer_id = $1 AND o.currency = $2 AND NOT o.is_external
+               AND (o.state = 'provisioning' OR (s.invoiced_periods = 0 AND s.state <> 'deleted'))"#,
+        customer_id.0,
+        currency.code()
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(Money::rounded(net, currency))
 }
 
 /// Notes that the account of an accepted order is being made; returns its quota.
@@ -162,10 +184,10 @@ pub(crate) async fn conclude(
 pub(crate) async fn free_accounts(connection: &mut PgConnection, customer_id: CustomerId) -> Result<i64, Failure> {
     Ok(sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM billing.orders o
-           JOIN billing.plan_prices p ON p.plan_id = o.plan_id AND p.version = o.plan_version
-                AND p.currency = o.currency
-           WHERE o.customer_id = $1 AND o.state <> 'failed' AND p.price = 0
-               AND NOT EXISTS (SELECT FROM billing.services s WHERE s.order_id = o.id AND s.state = 'deleted')"#,
+           LEFT JOIN billing.services s ON s.order_id = o.id
+           JOIN billing.plan_prices p ON p.plan_id = coalesce(s.plan_id, o.plan_id)
+                AND p.version = coalesce(s.plan_version, o.plan_version) AND p.currency = o.currency
+           WHERE o.customer_id = $1 AND o.state <> 'failed' AND p.price = 0 AND s.state IS DISTINCT FROM 'deleted'"#,
         customer_id.0
     )
     .fetch_one(connection)

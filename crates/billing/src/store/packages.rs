@@ -1,5 +1,6 @@
 //! Services and open orders as `/storage/info` shows them.
 
+use chrono::NaiveDate;
 use history::Failure;
 use model::{CustomerId, Timestamp};
 use rust_decimal::Decimal;
@@ -29,6 +30,7 @@ pub(crate) struct Row {
     pub(crate) traffic_overage_price_per_gb: Decimal,
     pub(crate) ordered_at: Timestamp,
     pub(crate) started_at: Option<Timestamp>,
+    pub(crate) minimum_until: Option<NaiveDate>,
     pub(crate) period_number: Option<i32>,
     pub(crate) cancelled_at: Option<Timestamp>,
     pub(crate) termination_at: Option<Timestamp>,
@@ -49,12 +51,12 @@ pub(crate) async fn of_customer(
                   a.access_key AS "access_key?", v.minimum_term, v.payment_period, v.billing_day,
                   CASE o.state WHEN 'ordered' THEN 'ordered' ELSE 'initializing' END AS "order_state!", s.state AS "state?", o.currency,
                   p.price, p.setup_fee, p.traffic_overage_price_per_gb, o.created_at AS ordered_at,
-                  s.created_at AS "started_at?", s.period_number AS "period_number?", s.cancelled_at, s.termination_at
+                  s.created_at AS "started_at?", s.minimum_until AS "minimum_until?", s.period_number AS "period_number?", s.cancelled_at, s.termination_at
            FROM billing.orders o
-           JOIN billing.plan_versions v ON v.plan_id = o.plan_id AND v.version = o.plan_version
-           JOIN billing.plan_prices p ON p.plan_id = o.plan_id AND p.version = o.plan_version
-               AND p.currency = o.currency
            LEFT JOIN billing.services s ON s.order_id = o.id
+           JOIN billing.plan_versions v ON v.plan_id = coalesce(s.plan_id, o.plan_id)
+               AND v.version = coalesce(s.plan_version, o.plan_version)
+           JOIN billing.plan_prices p ON p.plan_id = v.plan_id AND p.version = v.version AND p.currency = o.currency
            LEFT JOIN shared.accounts a ON a.s3uid = o.s3uid AND s.id IS NOT NULL
            WHERE o.customer_id = $1 AND ($2::text IS NULL OR o.name = $2)
                AND (o.state IN ('ordered', 'provisioning') OR s.state <> 'deleted')

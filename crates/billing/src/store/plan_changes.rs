@@ -1,5 +1,6 @@
 //! `billing.service_plans`: under which plans a service was.
 
+use chrono::NaiveDate;
 use history::Failure;
 use model::ServiceId;
 use sqlx::PgConnection;
@@ -23,16 +24,23 @@ pub(crate) async fn facts(connection: &mut PgConnection, id: ServiceId) -> Resul
 }
 
 /// Gives a service another plan.
-pub(crate) async fn insert(connection: &mut PgConnection, id: ServiceId, segment: &Segment) -> Result<(), Failure> {
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    id: ServiceId,
+    segment: &Segment,
+    minimum_until: NaiveDate,
+) -> Result<(), Failure> {
     sqlx::query!(
-        "WITH service AS (UPDATE billing.services SET plan_id = $4, plan_version = $5 WHERE id = $1)
+        "WITH service AS (UPDATE billing.services SET plan_id = $4, plan_version = $5, minimum_until = $6
+                          WHERE id = $1)
          INSERT INTO billing.service_plans (service_id, number, from_day, plan_id, plan_version)
          VALUES ($1, $2, $3, $4, $5)",
         id.0,
         i32::try_from(segment.number).unwrap_or(i32::MAX),
         segment.from,
         segment.plan.id.0,
-        segment.plan.version
+        segment.plan.version,
+        minimum_until
     )
     .execute(connection)
     .await?;

@@ -12,6 +12,7 @@ use super::broken;
 use crate::domain::charge::Segment;
 use crate::domain::plan::{OverageTraffic, Plan, PlanPrice};
 use crate::domain::schedule::Schedule;
+use crate::domain::term::Term;
 
 struct Row {
     plan_id: i64,
@@ -144,14 +145,14 @@ pub(crate) async fn of_service(
     Ok(found)
 }
 
-/// The periods of what was ordered, if it begins on `start`.
-pub(crate) async fn schedule_of_order(
+/// The periods and the minimum term of what was ordered, if it begins on `start`.
+pub(crate) async fn terms_of_order(
     connection: &mut PgConnection,
     order_id: OrderId,
     start: NaiveDate,
-) -> Result<Schedule, Failure> {
+) -> Result<(Schedule, Term), Failure> {
     let row = sqlx::query!(
-        "SELECT v.payment_period, v.billing_day FROM billing.orders o
+        "SELECT v.payment_period, v.billing_day, v.minimum_term FROM billing.orders o
          JOIN billing.plan_versions v ON v.plan_id = o.plan_id AND v.version = o.plan_version WHERE o.id = $1",
         order_id.0
     )
@@ -159,7 +160,8 @@ pub(crate) async fn schedule_of_order(
     .await?;
     let period = row.payment_period.parse().map_err(|error| broken("plan", &error))?;
     let billing_day = row.billing_day.parse().map_err(|error| broken("plan", &error))?;
-    Ok(Schedule { start, period, billing_day })
+    let minimum_term = row.minimum_term.parse().map_err(|error| broken("plan", &error))?;
+    Ok((Schedule { start, period, billing_day }, minimum_term))
 }
 
 /// One version of a plan.

@@ -125,9 +125,9 @@ pub(crate) async fn standing(
     today: NaiveDate,
 ) -> Result<Standing, Failure> {
     let row = sqlx::query!(
-        r#"SELECT coalesce(sum(open_amount), 0) AS "open!",
-                  coalesce(sum(open_amount) FILTER (WHERE due_on < $3), 0) AS "overdue!"
-           FROM billing.receivables WHERE customer_id = $1 AND currency = $2 AND open_amount > 0"#,
+        r#"SELECT coalesce(sum(open_amount) FILTER (WHERE currency = $2), 0) AS "open!",
+                  coalesce(bool_or(due_on < $3), false) AS "is_overdue!"
+           FROM billing.receivables WHERE customer_id = $1 AND open_amount > 0"#,
         customer_id.0,
         currency.code(),
         today
@@ -137,7 +137,8 @@ pub(crate) async fn standing(
     let credit = super::ledger::balance(connection, customer_id, currency, LedgerAccount::Credit).await?;
     Ok(Standing {
         open: Money::rounded(row.open, currency),
-        overdue: Money::rounded(row.overdue, currency),
+        uninvoiced: super::orders::uninvoiced(connection, customer_id, currency).await?,
+        is_overdue: row.is_overdue,
         credit: credit.negated(),
     })
 }

@@ -27,6 +27,14 @@ impl<'a> Named<'a> {
     pub(crate) fn by_s3uid(s3uid: Option<&'a str>) -> Self {
         s3uid.map_or(Self::Only, Self::S3Uid)
     }
+
+    fn parts(self) -> (Option<&'a str>, Option<&'a str>) {
+        match self {
+            Self::S3Uid(s3uid) => (Some(s3uid), None),
+            Self::Name(name) => (None, Some(name)),
+            Self::Only => (None, None),
+        }
+    }
 }
 
 struct Row {
@@ -38,9 +46,11 @@ struct Row {
     period_number: i32,
     period_end: Timestamp,
     payment_period: String,
-    minimum_term: String,
+    minimum_until: NaiveDate,
+    is_external: bool,
     billing_day: String,
     dunning_step: Option<String>,
+    dunning_step_on: Option<NaiveDate>,
     hold: Option<String>,
     cancelled_at: Option<Timestamp>,
     termination_at: Option<Timestamp>,
@@ -63,9 +73,11 @@ impl TryFrom<Row> for Service {
             period_number: u32::try_from(row.period_number).map_err(|error| broken("service", &error))?,
             period_end: row.period_end,
             payment_period: row.payment_period.parse().map_err(|error| broken("plan", &error))?,
-            minimum_term: row.minimum_term.parse().map_err(|error| broken("plan", &error))?,
+            minimum_until: row.minimum_until,
+            is_external: row.is_external,
             billing_day: row.billing_day.parse().map_err(|error| broken("plan", &error))?,
             dunning_step: row.dunning_step.map(step).transpose()?,
+            dunning_step_on: row.dunning_step_on,
             hold: row.hold.map(hold).transpose()?,
             cancellation: cancellation
                 .map(|(cancelled_at, termination_at)| Cancellation { cancelled_at, termination_at }),
@@ -80,19 +92,21 @@ pub(crate) async fn insert(
     order_id: OrderId,
     state: ServiceState,
     (period_start, period_end): (Timestamp, Timestamp),
+    minimum_until: NaiveDate,
     now: Timestamp,
 ) -> Result<ServiceId, Failure> {
     let id = sqlx::query_scalar!(
         "INSERT INTO billing.services (order_id, s3uid, customer_id, plan_id, plan_version, currency, state,
-             period_start, period_end, created_at, next_invoice_at)
-         SELECT o.id, o.s3uid, o.customer_id, o.plan_id, o.plan_version, o.currency, $2, $3, $4, $5, $5
+             period_start, period_end, created_at, next_invoice_at, minimum_until)
+         SELECT o.id, o.s3uid, o.customer_id, o.plan_id, o.plan_version, o.currency, $2, $3, $4, $5, $5, $6
          FROM billing.orders o WHERE o.id = $1
          RETURNING id",
         order_id.0,
         state.as_str(),
         period_start,
         period_end,
-        now
+        now,
+        minimum_until
     )
     .fetch_one(&mut *connection)
     .await?;
@@ -112,8 +126,10 @@ async fn load(connection: &mut PgConnection, ids: &[i64]) -> Result<Vec<Service>
     sqlx::query_as!(
         Row,
         "SELECT s.id, s.s3uid, s.customer_id, s.state, s.created_at, s.period_number, s.period_end, v.payment_period,
-                v.minimum_term, v.billing_day, s.dunning_step, s.hold, s.cancelled_at, s.termination_at, s.terminated_at
+                s.minimum_until, o.is_external, v.billing_day, s.dunning_step, s.dunning_step_on, s.hold,
+                s.cancelled_at, s.termination_at, s.terminated_at
          FROM billing.services s
+         JOIN billing.orders o ON o.id = s.order_id
          JOIN billing.plan_versions v ON v.plan_id = s.plan_id AND v.version = s.plan_version
          WHERE s.id = ANY ($1) ORDER BY s.id",
         ids
@@ -141,16 +157,33 @@ pub(crate) async fn lock(
     scope: Scope,
     named: Named<'_>,
 ) -> Result<Vec<Service>, Failure> {
-    let (s3uid, name) = match named {
-        Named::S3Uid(s3uid) => (Some(s3uid), None),
-        Named::Name(name) => (None, Some(name)),
-        Named::Only => (None, None),
-    };
+    let (s3uid, name) = named.parts();
     let ids = sqlx::query_scalar!(
         "SELECT s.id FROM billing.services s JOIN billing.orders o ON o.id = s.order_id
          WHERE s.state <> 'deleted' AND ($1::bigint IS NULL OR s.customer_id = $1)
              AND ($2::text IS NULL OR s.s3uid = $2) AND ($3::text IS NULL OR o.name = $3)
          ORDER BY s.id LIMIT 2 FOR UPDATE OF s",
+        scope.customer_id().map(|id| id.0),
+        s3uid,
+        name
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    load(connection, &ids).await
+}
+
+/// The same, to look at only.
+pub(crate) async fn find(
+    connection: &mut PgConnection,
+    scope: Scope,
+    named: Named<'_>,
+) -> Result<Vec<Service>, Failure> {
+    let (s3uid, name) = named.parts();
+    let ids = sqlx::query_scalar!(
+        "SELECT s.id FROM billing.services s JOIN billing.orders o ON o.id = s.order_id
+         WHERE s.state <> 'deleted' AND ($1::bigint IS NULL OR s.customer_id = $1)
+             AND ($2::text IS NULL OR s.s3uid = $2) AND ($3::text IS NULL OR o.name = $3)
+         ORDER BY s.id LIMIT 2",
         scope.customer_id().map(|id| id.0),
         s3uid,
         name
@@ -181,6 +214,7 @@ pub(crate) async fn lock_due_termination(
 ) -> Result<Option<Service>, Failure> {
     let ids = sqlx::query_scalar!(
         "SELECT id FROM billing.services WHERE termination_at <= $1 AND terminated_at IS NULL
+             AND (put_off_until IS NULL OR put_off_until <= $1)
          ORDER BY termination_at LIMIT 1 FOR UPDATE SKIP LOCKED",
         now
     )
@@ -196,6 +230,7 @@ pub(crate) async fn lock_due_renewal(
 ) -> Result<Option<Service>, Failure> {
     let ids = sqlx::query_scalar!(
         "SELECT id FROM billing.services WHERE period_end <= $1 AND terminated_at IS NULL
+             AND (put_off_until IS NULL OR put_off_until <= $1)
              AND (termination_at IS NULL OR termination_at > $1)
          ORDER BY period_end LIMIT 1 FOR UPDATE SKIP LOCKED",
         now

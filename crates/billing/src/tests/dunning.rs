@@ -79,14 +79,16 @@ async fn paying_restores_at_once_and_a_part_of_it_does_not() {
     let fixture = Fixture::new().await;
     fixture.service(1).await;
     fixture.run().await;
-    fixture.move_to("2026-04-01T00:00:00Z");
-    fixture.dun().await;
+    for day in ["2026-03-20", "2026-04-01"] {
+        fixture.move_to(&format!("{day}T00:00:00Z"));
+        fixture.dun().await;
+    }
     assert_eq!(fixture.states(), "locked lock");
     fixture.pay("5.00", "bank-1").await;
     assert_eq!(fixture.states(), "locked lock");
     fixture.pay("0.94", "bank-2").await;
     assert_eq!(fixture.states(), "running -");
-    assert_eq!(fixture.dunned()[2..], ["set_account_access", "service.restored"]);
+    assert_eq!(fixture.dunned()[3..], ["set_account_access", "service.restored"]);
 }
 
 #[tokio::test]
@@ -96,8 +98,10 @@ async fn a_cancelled_service_that_isn_t_paid_goes_back_to_locked() {
     fixture.run().await;
     let own = Principal::Customer(CUSTOMER);
     fixture.command::<DeletePaymentAccount>(own, json!({"s3uid": s3uid})).await;
-    fixture.move_to("2026-03-26T00:00:00Z");
-    fixture.dun().await;
+    for day in ["2026-03-18", "2026-03-26"] {
+        fixture.move_to(&format!("{day}T00:00:00Z"));
+        fixture.dun().await;
+    }
     assert_eq!(fixture.states(), "deleting lock");
     fixture.command::<messages::CancelPaymentAccountDeletion>(own, json!({"s3uid": s3uid})).await;
     assert_eq!(fixture.states(), "locked lock");
@@ -115,8 +119,10 @@ async fn what_an_administrator_holds_back_stays_so_when_it_is_paid() {
     assert_eq!(refused["message"], "services are held back by administrators only");
     let locked = fixture.command::<HoldService>(Principal::Admin(None), hold("lock")).await;
     assert_eq!(locked["state"], "locked");
-    fixture.move_to("2026-04-05T00:00:00Z");
-    fixture.dun().await;
+    for day in ["2026-03-18", "2026-03-25", "2026-04-05"] {
+        fixture.move_to(&format!("{day}T00:00:00Z"));
+        fixture.dun().await;
+    }
     assert_eq!(fixture.states(), "off suspension");
     fixture.pay("5.94", "bank-1").await;
     assert_eq!(fixture.states(), "locked -");
@@ -125,4 +131,53 @@ async fn what_an_administrator_holds_back_stays_so_when_it_is_paid() {
     let again = fixture.command::<HoldService>(Principal::Admin(None), hold("none")).await;
     assert_eq!(again["state"], "running");
     assert_eq!(fixture.published().into_iter().filter(|name| name == "service.held").count(), 2);
+}
+
+#[tokio::test]
+async fn dunning_that_begins_late_skips_no_step() {
+    let fixture = Fixture::new().await;
+    fixture.service(1).await;
+    fixture.run().await;
+    fixture.move_to("2026-12-01T00:00:00Z");
+    fixture.dun().await;
+    assert_eq!(fixture.states(), "running reminder");
+    fixture.move_to("2026-12-07T00:00:00Z");
+    fixture.dun().await;
+    assert_eq!(fixture.states(), "running reminder");
+    fixture.move_to("2026-12-08T00:00:00Z");
+    fixture.dun().await;
+    assert_eq!(fixture.states(), "locked lock");
+}
+
+#[tokio::test]
+async fn paying_the_oldest_invoice_restores_as_far_as_the_next_one_allows() {
+    let fixture = Fixture::new().await;
+    fixture.service(1).await;
+    fixture.final_until("2026-12-31");
+    fixture.run().await;
+    fixture.move_to("2026-04-01T00:00:00Z");
+    fixture.run().await;
+    fixture.dun().await;
+    fixture.move_to("2026-04-20T00:00:00Z");
+    fixture.dun().await;
+    assert_eq!(fixture.states(), "locked lock");
+    // April's is five days late: a reminder.
+    fixture.pay("5.94", "bank-1").await;
+    assert_eq!(fixture.states(), "running reminder");
+    fixture.pay("5.94", "bank-2").await;
+    assert_eq!(fixture.states(), "running -");
+}
+
+#[tokio::test]
+async fn one_service_in_trouble_holds_up_no_other() {
+    let fixture = Fixture::new().await;
+    fixture.service(1).await;
+    fixture.service(1).await;
+    fixture.run().await;
+    fixture.sql("UPDATE billing.services SET state = 'off' WHERE id = 1");
+    fixture.move_to("2026-03-18T00:00:00Z");
+    fixture.dun().await;
+    fixture.move_to("2026-03-25T00:00:00Z");
+    fixture.dun().await;
+    assert_eq!(fixture.states(), "off reminder, locked lock");
 }

@@ -68,10 +68,20 @@ impl Handover {
         let mut step = self.fixture.journal.step().await.unwrap();
         let (id, now) = (model::OrderId(order_id.parse().unwrap()), step.now());
         crate::store::orders::conclude(step.connection(), id, None, now).await.unwrap();
-        let first =
-            crate::store::plans::schedule_of_order(step.connection(), id, now.date_naive()).await.unwrap().period(1);
+        let (schedule, term) =
+            crate::store::plans::terms_of_order(step.connection(), id, now.date_naive()).await.unwrap();
+        let first = schedule.period(1);
         let bounds = (super::midnight(first.start), super::midnight(first.end));
-        crate::store::services::insert(step.connection(), id, super::ServiceState::Running, bounds, now).await.unwrap();
+        crate::store::services::insert(
+            step.connection(),
+            id,
+            super::ServiceState::Running,
+            bounds,
+            super::minimum_until(first.start, term),
+            now,
+        )
+        .await
+        .unwrap();
         step.commit().await.unwrap();
         s3uid.parse().unwrap()
     }
@@ -185,7 +195,8 @@ async fn overage_is_handed_over_once_and_never_repeated_when_nobody_knows() {
     fixture.final_until("2026-05-01");
     fixture.move_to("2026-05-01T01:00:00Z");
     fixture.run().await;
-    assert_eq!(handover.tasks()[3], "by_hand parked 0");
+    handover.tell().await;
+    assert_eq!(handover.tasks()[3], "by_hand parked 1");
     let open = operators::open(&fixture.journal, true).await.unwrap();
     assert_eq!(open.len(), 2);
     operators::settle(&fixture.journal, open[0].id, true, "it is there").await.unwrap();
@@ -226,7 +237,7 @@ async fn cancellations_and_ends_are_told() {
     fixture.command::<CancelPaymentAccountDeletion>(own, wish.clone()).await;
     handover.tell().await;
     assert_eq!(handover.whmcs.calls("AddCancelRequest"), 0);
-    // After it was told a person must take it back.
+    // After it was told, in the period that it ends with, a person must take it back.
     fixture.clock.advance(TimeDelta::seconds(1));
     fixture.command::<DeletePaymentAccount>(own, wish.clone()).await;
     handover.tell().await;
@@ -234,10 +245,48 @@ async fn cancellations_and_ends_are_told() {
     fixture.command::<CancelPaymentAccountDeletion>(own, wish.clone()).await;
     handover.tell().await;
     assert_eq!(handover.whmcs.cancel_requests().len(), 1);
-    assert_eq!(handover.tasks().last().unwrap(), "by_hand parked 0");
+    assert_eq!(handover.tasks().last().unwrap(), "by_hand parked 1");
     fixture.command::<DeleteAccount>(Principal::Admin(None), wish).await;
     handover.tell().await;
     let service = &handover.whmcs.services()[0];
     assert_eq!((service.status.clone(), service.username.clone()), ("Terminated".to_owned(), s3uid.to_string()));
     assert_eq!(fixture.documents(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_order_that_isn_t_accepted_is_not_forgotten() {
+    let handover = Handover::new().await;
+    handover.whmcs.fail_next("AcceptOrder", "Order ID not found or Status not Pending");
+    handover.order(1).await;
+    handover.tell().await;
+    assert_eq!(
+        (handover.order_state().as_str(), handover.tasks()),
+        ("ordered", vec!["place_order parked 1".to_owned()])
+    );
+    assert_eq!(handover.fixture.sql("SELECT external_service_id IS NOT NULL FROM billing.orders"), "t");
+
+    let handover = Handover::new().await;
+    handover.whmcs.cut_after_effect("AddOrder");
+    handover.order(1).await;
+    handover.tell().await;
+    let id = handover.whmcs.services()[0].id;
+    handover.whmcs.edit_service(id, |service| service.status = "Fraud".to_owned());
+    handover.fixture.clock.advance(TimeDelta::minutes(3));
+    handover.tell().await;
+    assert_eq!(handover.order_state(), "failed", "what WHMCS rejected isn't provisioned");
+}
+
+#[tokio::test]
+async fn a_cancellation_is_told_in_the_period_that_it_ends_with() {
+    let handover = Handover::new().await;
+    let s3uid = handover.service().await;
+    let fixture = &handover.fixture;
+    fixture.sql("UPDATE billing.services SET minimum_until = '2026-06-01'");
+    fixture.command::<DeletePaymentAccount>(Principal::Customer(CUSTOMER), json!({"s3uid": s3uid})).await;
+    fixture.move_to("2026-04-30T00:00:00Z");
+    handover.tell().await;
+    assert_eq!(handover.whmcs.calls("AddCancelRequest"), 0);
+    fixture.move_to("2026-05-01T00:00:00Z");
+    handover.tell().await;
+    assert_eq!(handover.whmcs.calls("AddCancelRequest"), 1);
 }

@@ -116,7 +116,7 @@ async fn what_an_administrator_ends_is_given_back_and_its_usage_follows() {
     fixture.run().await;
     assert_eq!(fixture.documents()[2], "NL-2026-000002 10.00 + 2.50 = 12.50");
     fixture.move_to("2026-09-02T02:00:00Z");
-    assert_eq!(fixture.run().await.total(), 0, "it is over");
+    assert_eq!(fixture.run().await.issued, 0, "it is over");
     fixture.assert_books_agree().await;
 }
 
@@ -220,4 +220,63 @@ async fn what_is_not_invoiced_yet_is_when_a_service_ends_or_changes() {
                       WHERE service_id = 2";
     assert_eq!(fixture.sql(of_changed), "4.99 0.33 186.67", "2 days of the old plan and 28 of the new one");
     fixture.assert_books_agree().await;
+}
+
+#[tokio::test]
+async fn usage_that_is_corrected_after_the_end_has_a_last_document() {
+    let fixture = Fixture::new().await;
+    let (_, s3uid) = fixture.service(1).await;
+    fixture.run().await;
+    fixture.command::<DeleteAccount>(Principal::Admin(None), json!({"s3uid": s3uid, "id": 7})).await;
+    fixture.final_until("2026-12-31");
+    fixture.move_to("2026-03-02T00:00:00Z");
+    fixture.run().await;
+    assert_eq!(fixture.documents().len(), 2, "invoice and credit note");
+    fixture.used(&s3uid, "2026-03-01", 0, 1_100);
+    fixture.move_to("2026-04-07T00:00:00Z");
+    fixture.run().await;
+    assert_eq!(fixture.documents()[2], "NL-2026-000002 106.77 + 20.29 = 127.06", "1,100 GB less a 31st of 1,000");
+    fixture.move_to("2027-04-07T00:00:00Z");
+    assert_eq!(fixture.run().await.total(), 0);
+}
+
+#[tokio::test]
+async fn a_plan_change_on_the_first_day_keeps_the_setup_fee() {
+    let fixture = Fixture::new().await;
+    let (_, s3uid) = fixture.service(2).await;
+    fixture.command::<ChangePlan>(Principal::Admin(None), json!({"s3uid": s3uid, "id": 7, "plan_id": 1})).await;
+    fixture.run().await;
+    assert_eq!(fixture.documents(), ["NL-2026-000001 14.99 + 2.85 = 17.84"]);
+}
+
+#[tokio::test]
+async fn a_plan_change_is_a_sale() {
+    let fixture = Fixture::new().await;
+    let (_, free) = fixture.service(3).await;
+    let (_, paid) = fixture.service(1).await;
+    let own = Principal::Customer(CUSTOMER);
+    let refused = fixture.command::<ChangePlan>(own, json!({"s3uid": paid, "plan_id": 3})).await;
+    assert_eq!(refused["message"], "a customer may have 1 free S3 accounts at most");
+    fixture.sql("UPDATE billing.customers SET credit_limit = 100");
+    let refused = fixture.command::<ChangePlan>(own, json!({"s3uid": free, "plan_id": 2})).await;
+    assert_eq!(
+        refused["message"],
+        "the credit limit of 100.00 EUR is too low: 5.94 EUR are open, 0.00 EUR are credit, and the first invoice is \
+         238.00 EUR"
+    );
+    fixture
+        .sql("UPDATE billing.customers SET credit_limit = NULL; UPDATE billing.receivables SET due_on = '2026-01-01'");
+    fixture.run().await;
+    fixture.sql("UPDATE billing.receivables SET due_on = '2026-01-01'");
+    let refused = fixture.command::<ChangePlan>(own, json!({"s3uid": free, "plan_id": 2})).await;
+    assert_eq!(refused["message"], "earlier invoices are overdue; this can be ordered once they are paid");
+}
+
+#[tokio::test]
+async fn nothing_is_dated_back() {
+    let fixture = Fixture::new().await;
+    fixture.service(1).await;
+    fixture.move_to("2026-03-20T00:00:00Z");
+    crate::run::run(&fixture.journal, &fixture.settings, super::at("2026-03-02T00:00:00Z"), |_| {}).await.unwrap();
+    assert_eq!(fixture.sql("SELECT issued_at::date || ' ' || due_on FROM billing.documents"), "2026-03-20 2026-04-03");
 }

@@ -25,7 +25,7 @@ use crate::customers::NewCustomer;
 use crate::domain::dunning::DunningDays;
 use crate::domain::order::{self, Order, OrderState};
 use crate::domain::schedule::midnight;
-use crate::domain::service::ServiceState;
+use crate::domain::service::{ServiceState, minimum_until};
 use crate::run::Progress;
 use crate::{Billing, InvoicingSystem, LocationBook, Settings, store};
 
@@ -139,11 +139,15 @@ impl Fixture {
         };
         store::orders::insert(step.connection(), &order, &plan, Currency::EUR, now).await.unwrap();
         store::orders::conclude(step.connection(), order.id, None, now).await.unwrap();
-        let schedule = store::plans::schedule_of_order(step.connection(), order.id, now.date_naive()).await.unwrap();
+        let (schedule, term) =
+            store::plans::terms_of_order(step.connection(), order.id, now.date_naive()).await.unwrap();
         let first = schedule.period(1);
         let bounds = (midnight(first.start), midnight(first.end));
         let state = ServiceState::Running;
-        let id = store::services::insert(step.connection(), order.id, state, bounds, now).await.unwrap();
+        let id =
+            store::services::insert(step.connection(), order.id, state, bounds, minimum_until(first.start, term), now)
+                .await
+                .unwrap();
         step.commit().await.unwrap();
         (id, s3uid)
     }

@@ -53,7 +53,7 @@ pub(super) fn whmcs(mut section: Section<'_>) -> Option<WhmcsConfig> {
     let access_key = section.optional("access_key", values::secret);
     let order_field = section.required("order_field", integer(1..=u32::MAX));
     let payment_method = section.required("payment_method", text);
-    let timeout_seconds = section.or("timeout_seconds", 30, integer(1..=300));
+    let timeout_seconds = section.or("timeout_seconds", 30, integer(1..=40));
     let products = products(section.table("products"));
     section.finish();
     Some(WhmcsConfig {
