@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde_json::{Map, Value};
 
 /// The variables of a case: `$s3uid`, `$bucket` and so on.
@@ -166,6 +166,8 @@ fn is_time(text: &str, example: &str) -> bool {
     if example.contains('T') {
         let has_z = text.ends_with('Z');
         has_z && text.parse::<DateTime<Utc>>().is_ok()
+    } else if example.len() == 10 {
+        text.len() == 10 && NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
     } else {
         text.len() == 19 && NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").is_ok()
     }
@@ -212,6 +214,9 @@ mod tests {
             (json!("<time 2024-12-31 23:59:59>"), json!("2026-02-01T00:00:00Z"), false),
             (json!("<time 2024-05-20T12:00:00Z>"), json!("2026-02-01T00:00:00Z"), true),
             (json!("<time 2024-05-20T12:00:00Z>"), json!("2026-02-01T00:00:00+00:00"), false),
+            (json!("<time 2024-12-31>"), json!("2026-02-01"), true),
+            (json!("<time 2024-12-31>"), json!("2026-02-30"), false),
+            (json!("<time 2024-12-31>"), json!("2026-02-01 00:00:00"), false),
             (json!("<price>"), json!("4,99"), true),
             (json!("<price>"), json!("4.99"), false),
             (json!("<one of 404, 422>"), json!(422), true),

@@ -93,8 +93,9 @@ async fn a_provisioner_frozen_while_another_takes_over_changes_nothing_when_it_w
     let state = async || {
         world
             .sql(&format!(
-                "SELECT (SELECT count(*) FROM history.entries), (SELECT count(*) FROM provisioner.buckets WHERE s3uid = \
-                 '{s3uid}'), (SELECT string_agg(reply, '' ORDER BY message_id) FROM provisioner.answered_commands)"
+                "SELECT (SELECT count(*) FROM history.entries WHERE source = '/purser/provisioner'),
+                 (SELECT count(*) FROM provisioner.buckets WHERE s3uid = '{s3uid}'),
+                 (SELECT string_agg(reply, '' ORDER BY message_id) FROM provisioner.answered_commands)"
             ))
             .await
     };

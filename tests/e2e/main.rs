@@ -13,8 +13,10 @@ mod crash;
 mod deadlines;
 mod deletion;
 mod doctor;
+mod dunning;
 mod files;
 mod idempotency;
+mod invoices;
 mod isolation;
 mod keys;
 mod locations;
@@ -31,6 +33,7 @@ mod storage_http;
 mod traffic;
 mod usage;
 mod watching;
+mod whmcs;
 
 use std::time::Duration;
 
@@ -39,7 +42,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use model::BucketName;
 use object_store::ceph::{CephConfig, CephStore};
 use object_store::{ObjectStore, S3Keys};
+use reqwest::Method;
 use serde_json::{Value, json};
+use test_support::http::HttpCaller;
 use test_support::world::World;
 
 /// How long anything may take on a busy machine.
@@ -97,6 +102,14 @@ fn admin_store(world: &World) -> CephStore {
     store.unwrap()
 }
 
+/// The state of an account, or of its order, as `/storage/info` shows it to the customer; empty where it doesn't.
+async fn storage_state(world: &World, s3uid: &str) -> String {
+    let name = world.sql(&format!("SELECT name FROM billing.orders WHERE s3uid = '{s3uid}'")).await;
+    let request = world.http_caller(Some(&world.customer_token)).request_to(Method::GET, "/storage/info");
+    let info = HttpCaller::send(request).await.unwrap();
+    info.body["result"][&name]["state"].as_str().unwrap_or_default().to_owned()
+}
+
 /// Uploads small files side by side.
 async fn upload(store: &CephStore, keys: &S3Keys, bucket: &str, files: impl IntoIterator<Item = String>) {
     let bucket: BucketName = bucket.parse().unwrap();
@@ -111,11 +124,13 @@ async fn upload(store: &CephStore, keys: &S3Keys, bucket: &str, files: impl Into
         .unwrap();
 }
 
-/// What the history tells of an account, oldest first.
+/// What the history tells of an account, oldest first, but for invoices and credit notes: the first invoice is issued
+/// some time after the service has begun, and what is issued at its end depends on that.
 async fn events(world: &World, s3uid: &str) -> Vec<String> {
     let (_, history) = world.http("history", json!({"s3uid": s3uid})).await;
+    let events = history["data"].as_array().unwrap().iter().map(|entry| text(&entry["event"]));
     let mut events: Vec<String> =
-        history["data"].as_array().unwrap().iter().map(|entry| text(&entry["event"])).collect();
+        events.filter(|event| !["invoice_issued", "credit_note_issued"].contains(&event.as_str())).collect();
     events.reverse();
     events
 }

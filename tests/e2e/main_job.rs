@@ -62,11 +62,9 @@ async fn a_php_style_publisher_orders_fills_and_reads_an_account() {
 async fn every_history_entry_reaches_the_events_in_order_with_cloud_events_attributes() {
     let world = World::start().await;
     let (s3uid, _) = crate::order(&world).await;
-    wait_until(LIMIT, "the outboxes are empty", async || {
-        world.sql("SELECT (SELECT count(*) FROM billing.outbox) + (SELECT count(*) FROM provisioner.outbox)").await
-            == "0"
-    })
-    .await;
+    let counts = "SELECT (SELECT count(*) FROM billing.documents),
+                         (SELECT count(*) FROM billing.outbox) + (SELECT count(*) FROM provisioner.outbox)";
+    wait_until(LIMIT, "the invoice, and empty outboxes", async || world.sql(counts).await == "1|0").await;
     let recorded = world
         .sql(&format!(
             "SELECT source, subject_version, event FROM history.entries WHERE subject = 'account/{s3uid}' ORDER BY id"
@@ -79,6 +77,7 @@ async fn every_history_entry_reaches_the_events_in_order_with_cloud_events_attri
             "/purser/provisioner|1|account.provisioned",
             "/purser/provisioner|2|bucket.created",
             "/purser/billing|2|service.started",
+            "/purser/billing|3|invoice.issued",
         ]
     );
     let count = world.sql("SELECT count(*) FROM history.entries").await.parse().unwrap();

@@ -1,14 +1,18 @@
 //! Invoices and credit notes as others read them.
 
-use history::Failure;
-use messages::{InvoiceAmounts, InvoiceLineKind, InvoiceLineReply, InvoiceReply};
-use model::{Currency, CustomerId};
+use history::{Failure, Journal};
+use messages::{
+    InvoiceAmounts, InvoiceLineKind, InvoiceLineReply, InvoicePreviewReply, InvoiceReply, ListInvoicesReply, Refusal,
+    Scope,
+};
+use model::{Currency, CustomerId, S3Uid};
 use sqlx::PgPool;
 
 use crate::domain::charge::ChargeKind;
 use crate::domain::document::{Line, Totals};
-use crate::invoicing::uncountable;
-use crate::store;
+use crate::invoicing::{self, uncountable};
+use crate::store::services::Named;
+use crate::{Settings, previews, store};
 
 /// An invoice or credit note by its number; `None` where there is none, or where it is another customer's.
 pub async fn find(
@@ -18,6 +22,31 @@ pub async fn find(
 ) -> Result<Option<InvoiceReply>, Failure> {
     let mut connection = pool.acquire().await?;
     store::invoices::find(&mut connection, number, customer_id).await
+}
+
+/// A customer's invoices and credit notes, newest first, with their credit.
+pub async fn list(pool: &PgPool, customer_id: CustomerId, open_only: bool) -> Result<ListInvoicesReply, Failure> {
+    let mut connection = pool.acquire().await?;
+    let customer = store::customers::find(&mut *connection, customer_id).await?;
+    customer.ok_or_else(|| Refusal::not_found("customer not found"))?;
+    Ok(ListInvoicesReply {
+        invoices: store::invoices::list(&mut connection, Scope::Customer(customer_id), None, open_only).await?,
+        credit: store::invoices::credit(&mut connection, Some(customer_id)).await?,
+    })
+}
+
+/// What an account's running period costs, and what its next document will say.
+pub async fn preview(journal: &Journal, settings: &Settings, s3uid: &S3Uid) -> Result<InvoicePreviewReply, Failure> {
+    // Never committed: it only looks.
+    let mut step = journal.step().await?;
+    let found = store::services::find(step.connection(), Scope::Anyone, Named::S3Uid(s3uid.as_str())).await?.pop();
+    let service = found.ok_or_else(|| Refusal::not_found(format!("there is no service with the account {s3uid}")))?;
+    if service.is_external {
+        return Err(Refusal::conflict("WHMCS issues the invoices and shows them").into());
+    }
+    let account = invoicing::viewed(&mut step, service.id).await?;
+    let now = step.now();
+    previews::preview(&mut step, settings, &account, now).await
 }
 
 /// Lines with their sums, on the wire.

@@ -40,6 +40,7 @@ use history::Journal;
 pub use migrate::MIGRATOR;
 use model::{Clock, PlanId};
 use runtime::{Role, Shutdown};
+pub use store::ledger::{Balance, balances as ledger_balances};
 pub use store::verify::{Verification, verify as verify_ledger};
 
 /// What an operator sets for billing.

@@ -6,7 +6,8 @@ use history::{Failure, Journal, Record, Step};
 use messages::{EventData, PlanChanged, Subject};
 use model::{ByteCount, Currency, Location, Money, PlanId};
 use rust_decimal::Decimal;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 
 use crate::domain::plan::{OverageTraffic, Plan, PlanPrice};
 use crate::domain::schedule::BillingDay;
@@ -33,6 +34,52 @@ pub struct ImportSummary {
     pub changed: Vec<PlanId>,
     /// Plans that were the same already.
     pub unchanged: Vec<PlanId>,
+}
+
+/// The newest version of a plan, as operators read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanSummary {
+    /// The plan.
+    pub id: PlanId,
+    /// Its version.
+    pub version: i32,
+    /// Its name.
+    pub name: String,
+    /// Whether it can be ordered.
+    pub active: bool,
+    /// Where.
+    pub locations: Vec<Location>,
+    /// Its quota in bytes.
+    pub quota_bytes: i64,
+    /// The length of a billing period: `1M`.
+    pub payment_period: String,
+    /// `anniversary`, or a day of the month.
+    pub billing_day: String,
+    /// The net price of a period in each currency, with the currency's decimal places.
+    pub prices: BTreeMap<Currency, String>,
+}
+
+/// The newest version of each plan, by id.
+pub async fn list(pool: &PgPool) -> Result<Vec<PlanSummary>, Failure> {
+    let mut connection = pool.acquire().await?;
+    let plans = store::plans::newest(&mut connection, None).await?;
+    Ok(plans.into_iter().map(PlanSummary::from).collect())
+}
+
+impl From<Plan> for PlanSummary {
+    fn from(plan: Plan) -> Self {
+        Self {
+            id: plan.id,
+            version: plan.version,
+            name: plan.name,
+            active: plan.active,
+            locations: plan.locations,
+            quota_bytes: plan.quota_bytes,
+            payment_period: plan.payment_period.to_string(),
+            billing_day: plan.billing_day.to_string(),
+            prices: plan.prices.iter().map(|(code, price)| (*code, price.price.amount().to_string())).collect(),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]

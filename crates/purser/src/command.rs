@@ -2,12 +2,17 @@
 
 mod api_key;
 mod bearer;
+mod billing;
 mod config;
 mod customer;
 mod doctor;
 mod duration;
 mod handover;
+mod invoice;
+mod ledger;
 mod migrate;
+mod moment;
+mod payment;
 mod plan;
 mod reconcile;
 mod serve;
@@ -51,8 +56,8 @@ enum Command {
     Provisioner,
     /// Measure what accounts use
     Metering,
-    /// Keep plans, orders, services and invoices
-    Billing,
+    /// Keep plans, orders, services and invoices; with a command below, look at periods or issue what is due
+    Billing(billing::Billing),
     /// Run all four roles in one process
     All,
     /// Bring the database and the broker to this version's state
@@ -72,6 +77,15 @@ enum Command {
     /// What WHMCS must be told, where that issues the invoices
     #[command(subcommand)]
     Handover(handover::HandoverCommand),
+    /// Invoices and credit notes
+    #[command(subcommand)]
+    Invoice(invoice::InvoiceCommand),
+    /// Payments
+    #[command(subcommand)]
+    Payment(payment::PaymentCommand),
+    /// The books
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
     /// What an account used
     Usage(usage::UsageCommand),
     /// Compare database and RGW, and put right what is asked for
@@ -91,19 +105,28 @@ impl Cli {
     /// How this command ends when it fails: where 1 tells of what was found, a failure is something else.
     pub(crate) fn failure_code(&self) -> ExitCode {
         match self.command {
-            Command::Reconcile(_) | Command::Doctor(_) => ExitCode::from(2),
+            Command::Reconcile(_) | Command::Doctor(_) | Command::Ledger(ledger::LedgerCommand::Verify) => {
+                ExitCode::from(2)
+            }
+            Command::Billing(billing::Billing { command: Some(billing::BillingCommand::Run(_)) }) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }
 
     /// Does what was asked for. Roles return when they were told to end.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        use billing::{Billing, BillingCommand};
+        if let Command::Billing(Billing { command: Some(BillingCommand::Schedule(command)) }) = self.command {
+            // Arithmetic only: it works where there is no configuration.
+            return command.run().map(|()| ExitCode::SUCCESS);
+        }
         let config = Config::load(Some(&self.config))?;
         let done = match self.command {
             Command::Gateway => serve::run(config, &[RoleName::Gateway]).await,
             Command::Provisioner => serve::run(config, &[RoleName::Provisioner]).await,
             Command::Metering => serve::run(config, &[RoleName::Metering]).await,
-            Command::Billing => serve::run(config, &[RoleName::Billing]).await,
+            Command::Billing(Billing { command: Some(command) }) => return command.run(&config).await,
+            Command::Billing(Billing { command: None }) => serve::run(config, &[RoleName::Billing]).await,
             Command::All => serve::run(config, &serve::ALL).await,
             Command::Migrate => migrate::run(&config).await,
             Command::Token(command) => command.run(&config).await,
@@ -111,6 +134,9 @@ impl Cli {
             Command::Plan(command) => command.run(&config).await,
             Command::Customer(command) => command.run(&config).await,
             Command::Handover(command) => command.run(&config).await,
+            Command::Invoice(command) => command.run(&config).await,
+            Command::Payment(command) => command.run(&config).await,
+            Command::Ledger(command) => return command.run(&config).await,
             Command::Usage(command) => command.run(&config).await,
             Command::Reconcile(command) => return command.run(&config).await,
             Command::Doctor(command) => return command.run(&config).await,
@@ -127,6 +153,12 @@ async fn journal(config: &Config, role: RoleName) -> anyhow::Result<Journal> {
         .options([("search_path", role.as_str())]);
     let pool = PgPoolOptions::new().max_connections(2).connect_with(options).await.context("database.url")?;
     Ok(Journal::new(pool, role, Arc::new(SystemClock), TimeDelta::seconds(30)))
+}
+
+/// What billing works with, for commands that do its work.
+fn billing_settings(config: &Config) -> anyhow::Result<::billing::Settings> {
+    let own = config.billing.as_ref().context("this command needs the section [billing]")?;
+    worker::billing_settings(config, own)
 }
 
 /// A connection as the database's owner.

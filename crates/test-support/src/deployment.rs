@@ -59,10 +59,42 @@ pub struct Settings {
     pub reply_wait_seconds: u64,
     /// How many free accounts a customer may have.
     pub free_accounts_max: u32,
+    /// How many days after it was issued an invoice is due.
+    pub payment_term_days: u32,
+    /// What happens to services whose invoices aren't paid; nothing by default.
+    pub dunning: DunningDays,
+    /// WHMCS, where that issues the invoices.
+    pub whmcs: Option<WhmcsSettings>,
     /// What is logged.
     pub log_filter: String,
     /// More configuration for every process, as environment variables: `("PURSER__BILLING__PREFETCH", "1")`.
     pub variables: Vec<(String, String)>,
+}
+
+/// How many days after an invoice's due date each step comes; a step without days never comes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DunningDays {
+    /// The customer is reminded.
+    pub reminder: Option<u32>,
+    /// The account is locked: reading only.
+    pub lock: Option<u32>,
+    /// The account is suspended.
+    pub suspension: Option<u32>,
+    /// The account is deleted.
+    pub termination: Option<u32>,
+}
+
+/// What Purser is told of a [`crate::whmcs::Whmcs`].
+#[derive(Debug, Clone)]
+pub struct WhmcsSettings {
+    /// Its base address.
+    pub url: String,
+    /// The number of the products' custom field that holds Purser's order.
+    pub order_field: u32,
+    /// Pairs of a plan and its product.
+    pub products: Vec<(i64, i64)>,
+    /// How long one call may take.
+    pub timeout_seconds: u64,
 }
 
 impl Default for Settings {
@@ -74,6 +106,9 @@ impl Default for Settings {
             order_deadline_seconds: 60,
             reply_wait_seconds: 20,
             free_accounts_max: 1000,
+            payment_term_days: 14,
+            dunning: DunningDays::default(),
+            whmcs: None,
             log_filter: "info,lapin=off".to_owned(),
             variables: Vec::new(),
         }

@@ -8,13 +8,14 @@ namespace Purser;
 final class Actions
 {
     private const POST_COMMANDS = [
-        'create_account', 'create_bucket', 'create_order', 'delete_account', 'delete_bucket', 'delete_file',
-        'delete_payment_account',
+        'add_payment', 'change_plan', 'create_account', 'create_bucket', 'create_order', 'delete_account', 'delete_bucket',
+        'delete_file', 'delete_payment_account', 'hold_service',
     ];
     private const COMMANDS = ['cancel_payment_account_deletion', 'update_traffic_info'];
     private const QUERIES = [
-        'get_available_locations', 'get_buckets', 'get_buckets_rmq', 'get_files', 'get_user_info', 'get_users',
-        'history', 'list_plans', 'show_key', 'usage_report',
+        'get_available_locations', 'get_buckets', 'get_buckets_rmq', 'get_files', 'get_invoice', 'get_user_info',
+        'get_users', 'history', 'invoice_preview', 'list_invoices', 'list_plans', 'plan_change_preview', 'show_key',
+        'usage_report',
     ];
     private const STORAGE_COMMANDS = ['storage_create', 'storage_delete', 'storage_newpassword', 'storage_undelete'];
     private const STORAGE_QUERIES = ['storage_info', 'storage_prices'];

@@ -63,10 +63,15 @@ test('the table of actions says what is a command and what needs POST', function
         [
             ['create_order', Kind::Command, true, true],
             ['delete_file', Kind::Command, true, true],
+            ['add_payment', Kind::Command, true, true],
+            ['change_plan', Kind::Command, true, true],
+            ['hold_service', Kind::Command, true, true],
             ['cancel_payment_account_deletion', Kind::Command, false, true],
             ['update_traffic_info', Kind::Command, false, true],
             ['get_files', Kind::Query, false, true],
             ['show_key', Kind::Query, false, true],
+            ['get_invoice', Kind::Query, false, true],
+            ['plan_change_preview', Kind::Query, false, true],
             ['usage_report', Kind::Query, false, true],
             ['storage_create', Kind::Command, false, false],
             ['storage_prices', Kind::Query, false, false],
@@ -75,10 +80,10 @@ test('the table of actions says what is a command and what needs POST', function
         $action = Actions::find($name);
         same([$kind, $postOnly, $inS3Php], [$action->kind, $action->postOnly, $action->inS3Php], $name);
     }
-    foreach (['', 'CREATE_ORDER', 'provision_account', 'release_account', 'purge_account', 'set_account_quota'] as $none) {
+    foreach (['', 'CREATE_ORDER', 'provision_account', 'release_account', 'purge_account', 'set_account_access'] as $none) {
         same(null, Actions::find($none), $none);
     }
-    same(19, count(array_unique(Actions::ofS3Php())));
+    same(26, count(array_unique(Actions::ofS3Php())));
 });
 
 test('a request keeps its id, and nobody else can say who is asking', function (): void {

@@ -28,7 +28,7 @@ pub struct Term {
 
 impl Term {
     /// Its months, where it is counted in months or years.
-    pub(crate) fn months(self) -> Option<u32> {
+    pub fn months(self) -> Option<u32> {
         match self.unit {
             Unit::Month => Some(self.count),
             Unit::Year => Some(self.count.saturating_mul(12)),

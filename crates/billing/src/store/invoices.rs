@@ -5,6 +5,7 @@ use messages::{
     AmountReply, InvoiceAmounts, InvoiceCustomerReply, InvoiceKind, InvoiceReply, InvoiceSummaryReply, Scope,
 };
 use model::{Currency, CustomerId, Money, PlainTime};
+use rust_decimal::Decimal;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -21,6 +22,11 @@ fn kind(name: &str) -> Result<InvoiceKind, Failure> {
         Some(DocumentKind::CreditNote) => Ok(InvoiceKind::CreditNote),
         None => Err(broken("document", &name)),
     }
+}
+
+/// A stored amount with its currency's decimal places, which a nought has lost.
+fn coins(amount: Decimal, currency: Currency) -> Decimal {
+    Money::rounded(amount, currency).amount()
 }
 
 /// An invoice or credit note with its lines.
@@ -62,13 +68,13 @@ pub(crate) async fn find(
         },
         issued_at: PlainTime(row.issued_at),
         due_date: row.due_on,
-        open: Money::rounded(row.open, currency).amount(),
+        open: coins(row.open, currency),
         amounts: InvoiceAmounts {
             currency,
             lines: lines.iter().map(line).collect::<Result<_, Failure>>()?,
-            net: row.net,
-            tax: row.tax,
-            gross: row.gross,
+            net: coins(row.net, currency),
+            tax: coins(row.tax, currency),
+            gross: coins(row.gross, currency),
         },
     }))
 }
@@ -138,10 +144,10 @@ pub(crate) async fn list(
                 issued_at: PlainTime(row.issued_at),
                 due_date: row.due_on,
                 currency,
-                net: row.net,
-                tax: row.tax,
-                gross: row.gross,
-                open: Money::rounded(row.open, currency).amount(),
+                net: coins(row.net, currency),
+                tax: coins(row.tax, currency),
+                gross: coins(row.gross, currency),
+                open: coins(row.open, currency),
             })
         })
         .collect()
@@ -163,7 +169,7 @@ pub(crate) async fn credit(
     rows.into_iter()
         .map(|row| {
             let currency = row.currency.parse().map_err(|error| broken("balance", &error))?;
-            Ok(AmountReply { currency, amount: Money::rounded(row.amount, currency).amount() })
+            Ok(AmountReply { currency, amount: coins(row.amount, currency) })
         })
         .collect()
 }

@@ -2,9 +2,12 @@
 
 use history::Failure;
 use model::{Currency, CustomerId, Money, Timestamp};
-use sqlx::PgConnection;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::broken;
 use crate::domain::ledger::{LedgerAccount, Transaction};
 
 /// What a transaction came from.
@@ -76,4 +79,40 @@ pub(crate) async fn balance(
     .fetch_optional(connection)
     .await?;
     Ok(Money::rounded(balance.unwrap_or_default(), currency))
+}
+
+/// A balance as operators read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Balance {
+    /// Whose.
+    pub customer_id: CustomerId,
+    /// `receivable`, `revenue`, `tax`, `credit` or `cash`.
+    pub account: String,
+    /// The currency.
+    pub currency: Currency,
+    /// Positive where debits prevail.
+    #[serde(with = "rust_decimal::serde::str")]
+    pub balance: Decimal,
+}
+
+/// The balances of a customer, or of all, by customer, currency and account; those that are 0, too.
+pub async fn balances(pool: &PgPool, customer_id: Option<CustomerId>) -> Result<Vec<Balance>, Failure> {
+    let rows = sqlx::query!(
+        "SELECT customer_id, currency, account, balance FROM billing.ledger_balances
+         WHERE $1::bigint IS NULL OR customer_id = $1 ORDER BY customer_id, currency, account",
+        customer_id.map(|id| id.0)
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let currency = row.currency.parse().map_err(|error| broken("balance", &error))?;
+            Ok(Balance {
+                customer_id: CustomerId(row.customer_id),
+                account: row.account,
+                currency,
+                balance: Money::rounded(row.balance, currency).amount(),
+            })
+        })
+        .collect()
 }

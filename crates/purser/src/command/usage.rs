@@ -10,7 +10,7 @@ use messages::{UsageReport, UsageReportReply, UsageSection, UsageTotalsReply};
 use model::{Clock, PlainTime, S3Uid, SystemClock};
 use runtime::config::Config;
 
-use super::{owner_pool, table};
+use super::{moment, owner_pool, table};
 
 /// What an account used, by hour, day or bucket.
 #[derive(Debug, Args)]
@@ -19,10 +19,10 @@ pub(crate) struct UsageCommand {
     #[arg(long, value_name = "S3UID")]
     account: S3Uid,
     /// The first hour of UTC, such as 2026-11-01 or "2026-11-01 13:00:00" [default: of this month]
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     from: Option<PlainTime>,
     /// The end, which is not included [default: of the running hour]
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     to: Option<PlainTime>,
     /// What one row stands for
     #[arg(long, value_enum, default_value_t = Section::Day)]
@@ -51,12 +51,6 @@ const COLUMNS: [&str; 7] = [
     "storage_peak_bytes",
     "storage_closing_bytes",
 ];
-
-/// A day counts from its first hour.
-fn moment(text: &str) -> Result<PlainTime, String> {
-    let time = text.parse().or_else(|_| format!("{text} 00:00:00").parse());
-    time.map_err(|_| "must be a time like 2026-01-31 or \"2026-01-31 13:00:00\"".to_owned())
-}
 
 impl UsageCommand {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {

@@ -1,11 +1,14 @@
 //! `purser.toml`.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Deployment, FRONTEND_USER, Lifetime, Settings};
+use super::{Deployment, DunningDays, FRONTEND_USER, Lifetime, Settings, WhmcsSettings};
+use crate::whmcs::{IDENTIFIER, PAYMENT_METHODS, SECRET};
 
 /// The configuration of all roles and of the operators' commands.
 pub(super) fn render(deployment: &Deployment) -> Result<String> {
@@ -16,6 +19,9 @@ pub(super) fn render(deployment: &Deployment) -> Result<String> {
         order_deadline_seconds,
         reply_wait_seconds,
         free_accounts_max,
+        payment_term_days,
+        dunning,
+        whmcs,
         log_filter,
         ..
     } = &deployment.config.settings;
@@ -38,7 +44,7 @@ pub(super) fn render(deployment: &Deployment) -> Result<String> {
     if deployment.lifetime != Lifetime::Template {
         amqp["url"] = json!(deployment.amqp_admin_url());
     }
-    let config = json!({
+    let mut config = json!({
         "database": { "url": deployment.database_url()? },
         "amqp": amqp,
         "gateway": {
@@ -59,12 +65,37 @@ pub(super) fn render(deployment: &Deployment) -> Result<String> {
         "billing": {
             "amqp_url": amqp_url("billing"), "database_url": database_url("billing")?,
             "order_deadline_seconds": order_deadline_seconds, "free_accounts_max": free_accounts_max,
+            "payment_term_days": payment_term_days, "dunning": dunning_days(*dunning),
             "tax_percent": { "DE": "19.0", "NL": "21.0" },
         },
         "locations": { "NL": location("NL", "eu-west-1", true), "US": location("US", "us-east-1", false) },
         "telemetry": { "log_filter": log_filter },
     });
+    if let Some(whmcs) = whmcs {
+        config["whmcs"] = whmcs_section(whmcs);
+    }
     toml::to_string(&config).context("writing the configuration")
+}
+
+/// `[billing.dunning]`; TOML has no null.
+fn dunning_days(days: DunningDays) -> BTreeMap<&'static str, u32> {
+    let DunningDays { reminder, lock, suspension, termination } = days;
+    let steps = [
+        ("reminder_after_days", reminder),
+        ("lock_after_days", lock),
+        ("suspension_after_days", suspension),
+        ("termination_after_days", termination),
+    ];
+    steps.into_iter().filter_map(|(name, days)| Some((name, days?))).collect()
+}
+
+fn whmcs_section(whmcs: &WhmcsSettings) -> Value {
+    let products = whmcs.products.iter().map(|(plan, product)| (plan.to_string(), *product));
+    json!({
+        "url": whmcs.url, "identifier": IDENTIFIER, "secret": SECRET, "payment_method": PAYMENT_METHODS[0],
+        "order_field": whmcs.order_field, "timeout_seconds": whmcs.timeout_seconds,
+        "products": products.collect::<BTreeMap<_, _>>(),
+    })
 }
 
 /// 32 bytes in Base64, as `openssl rand -base64 32` prints them.

@@ -71,7 +71,7 @@ impl ActionEntry {
     /// A sample message's body.
     pub(crate) fn amqp_sample(&self) -> Value {
         let principal = match self.spec.name {
-            "update_traffic_info" | "get_users" => Principal::Admin(None),
+            "add_payment" | "update_traffic_info" | "get_users" => Principal::Admin(None),
             _ => Principal::Customer(CustomerId(1)),
         };
         let mut body = self.sample.clone();

@@ -2,6 +2,7 @@
 
 mod events;
 mod failures;
+mod invoices;
 mod replies;
 mod requests;
 

@@ -13,7 +13,7 @@ use model::{CustomerId, OrderId, PlanId, ServiceId};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ACCESS_KEY, ORDER_ID, S3UID, read};
+use super::{ACCESS_KEY, ORDER_ID, S3UID, invoices, read};
 
 /// What an event says: about what, in words, and in data.
 struct Said {
@@ -198,6 +198,14 @@ fn service(name: &str) -> Result<Said> {
                 &ServiceTerminated { service_id, s3uid, terminated_at, period_end, reason },
             )
         }
+        "service.plan_changed" => {
+            Said::account("Plan changed from Standard S3 Plan to Archive S3 Plan", &invoices::plan_changed()?)
+        }
+        "service.held" => Said::account("Held back: reading only", &invoices::held()?),
+        "service.reminded" => Said::account("Reminder: 11.86 EUR are due since 2026-12-06", &invoices::dunned(true)?),
+        "service.locked" => Said::account("Reading only: 11.86 EUR are overdue", &invoices::dunned(true)?),
+        "service.suspended" => Said::account("Suspended: 11.86 EUR are overdue", &invoices::dunned(true)?),
+        "service.restored" => Said::account("Restored: nothing is overdue any more", &invoices::dunned(false)?),
         "service.ended" => Said::account("Service ended", &ServiceEnded { service_id, s3uid }),
         _ => bail!("{name} has no sample event; write one here"),
     }
@@ -214,6 +222,18 @@ fn commerce(name: &str) -> Result<Said> {
         "order.failed" => {
             let reason = "the account was not ready in time".to_owned();
             Said::new(Subject::Order(order_id), "Order failed", &OrderFailed { order_id, s3uid, reason })
+        }
+        "invoice.issued" | "credit_note.issued" => {
+            let (description, data) = invoices::issued(name == "invoice.issued")?;
+            Said::account(description, &data)
+        }
+        "invoicing.task_parked" => {
+            let data = invoices::parked()?;
+            Said::account(format!("A person must look: {}", data.detail), &data)
+        }
+        "payment.received" => {
+            let data = invoices::payment()?;
+            Said::new(Subject::Customer(CustomerId(1)), "Payment of 11.90 EUR received", &data)
         }
         "plan.added" | "plan.updated" => {
             let (plan_id, name) = (PlanId(1), "PS100".to_owned());

@@ -9,6 +9,11 @@ use super::S3UID;
 pub(crate) fn refusal(action: &str) -> Refusal {
     let missing = Refusal::account_not_found;
     match action {
+        "add_payment" => Refusal::conflict("the payment \"SEPA 2026-11-25 4711\" of this customer is noted already"),
+        "hold_service" => Refusal::new("services are held back by administrators only").of_kind(RefusalKind::Forbidden),
+        "get_invoice" => Refusal::not_found("invoice not found"),
+        "list_invoices" => Refusal::new("open must be 1 (not paid yet) or 0 (all)"),
+        "change_plan" | "plan_change_preview" => Refusal::conflict("S3 plan 2 is not active"),
         "create_order" => Refusal::conflict(
             "S3 account was being created, but a bucket creation error occurred - Bucket name already taken",
         )

@@ -16,7 +16,7 @@ use messages::{
 use model::{CustomerId, PlanId, ServiceId};
 use serde_json::Value;
 
-use super::{ACCESS_KEY, PACKAGE, S3UID, SECRET_KEY, read};
+use super::{ACCESS_KEY, PACKAGE, S3UID, SECRET_KEY, invoices, read};
 
 /// An action's success.
 pub(crate) fn reply(action: &str) -> Result<Value> {
@@ -49,6 +49,7 @@ pub(crate) fn reply(action: &str) -> Result<Value> {
             Reply::success(action, &AccountReply { s3uid: read(S3UID)? })
         }
         _ if action.starts_with("storage_") => storage(action)?,
+        _ if invoices::has(action) => invoices::reply(action)?,
         _ => lists(action)?,
     };
     Ok(serde_json::from_str(reply.as_json_text())?)

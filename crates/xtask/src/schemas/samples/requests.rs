@@ -11,7 +11,7 @@ use messages::{
 use model::{CustomerId, OrderId, PlanId};
 use serde_json::{Map, Value};
 
-use super::{ORDER_ID, PACKAGE, S3UID, fields, read};
+use super::{ORDER_ID, PACKAGE, S3UID, fields, invoices, read};
 
 /// An action's parameters.
 pub(crate) fn request(action: &str) -> Result<Map<String, Value>> {
@@ -26,6 +26,7 @@ pub(crate) fn request(action: &str) -> Result<Map<String, Value>> {
         "storage_undelete" => fields(&StorageUndelete { name: PACKAGE.to_owned(), id: None }),
         "storage_newpassword" => fields(&StorageNewPassword { name: PACKAGE.to_owned(), id: None }),
         "get_users" | "history" | "list_plans" | "get_available_locations" => lists(action),
+        _ if invoices::has(action) => invoices::request(action),
         _ => accounts(action),
     }
 }
