@@ -163,15 +163,15 @@ async fn invoice(
     let usage =
         store::usage::by_day(step.connection(), &billed.s3uid, billed.life.schedule.start, due.extent.usage_until)
             .await?;
-    let outcome = if !billed.is_external {
-        let issued = issue(step, settings, &account, &usage, due.extent, &due.occasion, at).await?;
-        issued.map_or(Invoicing::Nothing, |issued| Invoicing::Issued(issued.number))
-    } else {
+    let outcome = if billed.is_external {
         // The price of each period is invoiced there by itself.
         let mut lines = compose(step, settings, &account, &usage, due.extent).await?;
         lines.retain(|line| line.key.kind != ChargeKind::BaseFee);
         tasks::add_items(step, &account, &due.occasion, &lines).await?;
         if lines.is_empty() { Invoicing::Nothing } else { Invoicing::HandedOver }
+    } else {
+        let issued = issue(step, settings, &account, &usage, due.extent, &due.occasion, at).await?;
+        issued.map_or(Invoicing::Nothing, |issued| Invoicing::Issued(issued.number))
     };
     store::due::advance(step.connection(), id, due.extent.periods, due.next.map(midnight)).await?;
     Ok((outcome, due.next.is_some()))

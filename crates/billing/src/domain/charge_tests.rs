@@ -97,8 +97,8 @@ fn an_early_end_gives_back_the_days_that_are_left() {
     life.charged_until = Some(day("2026-04-02"));
     let totals = books.issue(&life, &usage, extent, decimal("25")).unwrap();
     assert_eq!((shown(&totals).as_str(), totals.kind()), ("-193.33 + -48.33 = -241.66", DocumentKind::CreditNote));
-    let line = &books.documents[1][0];
-    assert_eq!((line.from, line.to), (day("2026-04-02"), day("2026-05-01")));
+    let credited = &books.documents[1][0];
+    assert_eq!((credited.from, credited.to), (day("2026-04-02"), day("2026-05-01")));
 }
 
 #[test]

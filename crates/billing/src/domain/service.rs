@@ -64,14 +64,12 @@ impl ServiceState {
         use ServiceState::{Deleted, Deleting, Initializing, Locked, Off, Ordered, Running};
         Ok(match (self, change) {
             (Ordered, Provision) => Initializing,
-            (Initializing, Start) => Running,
+            (Initializing, Start) | (Locked | Off, Restore) => Running,
             (Ordered | Initializing, Fail) | (Deleting, End) => Deleted,
-            (Running | Locked | Off, Cancel | Terminate) | (Deleting, Terminate) => Deleting,
+            // A cancelled service that isn't paid stays cancelled; its account is locked all the same.
+            (Running | Locked | Off, Cancel | Terminate) | (Deleting, Terminate | Lock | Suspend | Restore) => Deleting,
             (Running, Lock) => Locked,
             (Running | Locked, Suspend) => Off,
-            (Locked | Off, Restore) => Running,
-            // A cancelled service that isn't paid stays cancelled; its account is locked all the same.
-            (Deleting, Lock | Suspend | Restore) => Deleting,
             (Deleting, Withdraw(restriction)) => match restriction {
                 Some(Restriction::Suspension) => Off,
                 Some(Restriction::Lock) => Locked,

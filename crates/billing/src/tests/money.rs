@@ -74,8 +74,7 @@ async fn what_is_issued_can_t_be_changed_and_entries_that_don_t_sum_up_can_t_be_
             format!(
                 "UPDATE billing.{table} SET {}",
                 match table {
-                    "documents" => "net = 1",
-                    "document_lines" => "net = 1",
+                    "documents" | "document_lines" => "net = 1",
                     "payments" | "settlements" | "ledger_entries" => "amount = 1",
                     _ => "kind = 'payment'",
                 }
