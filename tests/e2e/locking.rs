@@ -181,3 +181,21 @@ async fn locked_and_suspended_accounts_are_deleted_like_others() {
         assert!(late["message"].as_str().unwrap().starts_with("there is no account"), "{late}");
     }
 }
+
+#[tokio::test]
+async fn what_was_decided_earlier_changes_nothing_any_more() {
+    let world = World::start().await;
+    let (s3uid, _) = order(&world).await;
+    let billing = world.amqp("purser-billing").await;
+    let decide = async |access: &str, decided_at: &str| {
+        let parameters = json!({"s3uid": s3uid, "access": access, "decided_at": decided_at});
+        let reply =
+            billing.call("set_account_access", parameters, Encoding::MessagePack, Some(Uuid::new_v4())).await.unwrap();
+        assert_eq!(reply["result"], "OK", "{reply}");
+        world.sql("SELECT access FROM provisioner.accounts").await
+    };
+    assert_eq!(decide("full", "2026-11-22T10:00:01Z").await, "full");
+    assert_eq!(decide("read_only", "2026-11-22T10:00:00Z").await, "full", "it was overtaken on its way");
+    assert_eq!(decide("read_only", "2026-11-22T10:00:02Z").await, "read_only");
+    assert_no_drift(&world, &s3uid).await;
+}

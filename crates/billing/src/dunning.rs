@@ -79,19 +79,21 @@ async fn load(step: &mut Step, id: ServiceId) -> Result<Service, Failure> {
     service.ok_or_else(|| Failure::Unavailable(format!("service {id} is gone")))
 }
 
-/// Restores a service as far as its oldest unpaid invoice allows: wholly where nothing is overdue any more.
-pub(crate) async fn restore_if_paid(step: &mut Step, service: &Service, settings: &Settings) -> Result<(), Failure> {
-    let Some(reached) = service.dunning_step.filter(|_| service.terminated_at.is_none()) else { return Ok(()) };
+/// Restores a service as far as its oldest unpaid invoice allows: wholly where nothing is overdue any more. False where
+/// nothing changes.
+pub(crate) async fn restore_if_paid(step: &mut Step, service: &Service, settings: &Settings) -> Result<bool, Failure> {
+    let Some(reached) = service.dunning_step.filter(|_| service.terminated_at.is_none()) else { return Ok(false) };
     let today = step.now().date_naive();
     let overdue = store::dunning::overdue(step.connection(), service.id, today).await?;
     let allowed = overdue.due_on.and_then(|due_on| settings.dunning.allowed(due_on, today));
     if allowed >= Some(reached) {
-        return Ok(());
+        return Ok(false);
     }
     store::dunning::set_step(step.connection(), service.id, allowed, today).await?;
     let restriction = allowed.and_then(DunningStep::restriction).max(service.hold);
     restrict(step, service, restriction, "paid").await?;
-    tell(step, service, "service.restored", &overdue).await
+    tell(step, service, "service.restored", &overdue).await?;
+    Ok(true)
 }
 
 /// Restores one service that is dunned for more than it owes; false where there is none. A credit note can settle
@@ -102,9 +104,9 @@ pub(crate) async fn restore_one(journal: &Journal, settings: &Settings) -> Resul
     let id = store::dunning::lock_paid(step.connection(), &settings.dunning, today).await?;
     let Some(id) = id else { return Ok(false) };
     let service = load(&mut step, id).await?;
-    restore_if_paid(&mut step, &service, settings).await?;
+    let is_restored = restore_if_paid(&mut step, &service, settings).await?;
     step.commit().await?;
-    Ok(true)
+    Ok(is_restored)
 }
 
 async fn tell(step: &mut Step, service: &Service, event: &'static str, overdue: &Overdue) -> Result<(), Failure> {

@@ -70,7 +70,7 @@ async fn check_sale(
     price: &PlanPrice,
 ) -> Result<(), Failure> {
     let today = step.now().date_naive();
-    let was_free = previous.prices.get(&customer.currency).is_some_and(|price| price.price.amount().is_zero());
+    let was_free = previous.prices.get(&price.price.currency()).is_some_and(|price| price.price.amount().is_zero());
     if !price.price.amount().is_zero() {
         let connection = step.connection();
         let standing = store::receivables::standing(connection, customer.id, price.price.currency(), today).await?;

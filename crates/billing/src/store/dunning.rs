@@ -67,9 +67,10 @@ pub(crate) async fn lock_paid(
          WHERE s.dunning_step IS NOT NULL AND s.terminated_at IS NULL AND NOT EXISTS (
              SELECT FROM billing.receivables r
              WHERE r.service_id = s.id AND r.open_amount > 0 AND r.due_on < $1
-                 AND r.due_on <= $1 - CASE s.dunning_step WHEN 'reminder' THEN $2::integer
-                                          WHEN 'lock' THEN $3::integer WHEN 'suspension' THEN $4::integer
-                                          ELSE $5::integer END)
+                 -- A step that isn't configured any more lasts until everything is paid.
+                 AND r.due_on <= $1 - coalesce(CASE s.dunning_step WHEN 'reminder' THEN $2::integer
+                                                   WHEN 'lock' THEN $3::integer WHEN 'suspension' THEN $4::integer
+                                                   ELSE $5::integer END, 0))
          LIMIT 1 FOR UPDATE OF s SKIP LOCKED",
         today,
         reminder,

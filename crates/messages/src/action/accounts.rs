@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model::{CustomerId, PlainTime, S3Uid};
+use model::{CustomerId, PlainTime, S3Uid, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -204,4 +204,7 @@ pub struct SetAccountAccess {
     /// Why; it goes to the history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// When it was decided: what was decided before a command that came first changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<Timestamp>,
 }

@@ -5,7 +5,7 @@ use history::{Failure, Lease, OutsideCommand, Record, Step};
 use messages::{
     AccountAccess, AccountAccessChanged, AccountReply, EventData, Refusal, Reply, Request, SetAccountAccess, Subject,
 };
-use model::S3Uid;
+use model::{S3Uid, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Provisioner;
@@ -18,6 +18,8 @@ pub(crate) struct Plan {
     account: Account,
     access: AccountAccess,
     reason: Option<String>,
+    #[serde(default)]
+    decided_at: Option<Timestamp>,
 }
 
 #[async_trait]
@@ -34,7 +36,11 @@ impl OutsideCommand<SetAccountAccess> for Provisioner {
         let s3uid = &parameters.s3uid;
         let account =
             store::accounts::share_active(step.connection(), s3uid).await?.ok_or_else(|| not_active(s3uid))?;
-        let plan = Plan { account, access: parameters.access, reason: parameters.reason.clone() };
+        // What was decided earlier than what is set already was overtaken on its way.
+        let decided_at = parameters.decided_at;
+        let is_overtaken = store::accounts::access_decided_after(step.connection(), s3uid, decided_at).await?;
+        let access = if is_overtaken { account.access } else { parameters.access };
+        let plan = Plan { account, access, reason: parameters.reason.clone(), decided_at };
         Ok((Subject::Account(s3uid.clone()), plan))
     }
 
@@ -48,8 +54,8 @@ impl OutsideCommand<SetAccountAccess> for Provisioner {
     }
 
     async fn conclude(&self, step: &mut Step, request: &Request, plan: &Plan, (): &()) -> Result<Reply, Failure> {
-        let Plan { account, access, reason } = plan;
-        if !store::accounts::set_access(step.connection(), &account.s3uid, *access).await? {
+        let Plan { account, access, reason, decided_at } = plan;
+        if !store::accounts::set_access(step.connection(), &account.s3uid, *access, *decided_at).await? {
             return Err(not_active(&account.s3uid).into());
         }
         if *access == AccountAccess::Full {

@@ -148,15 +148,32 @@ pub(crate) async fn set_access(
     connection: &mut PgConnection,
     s3uid: &S3Uid,
     access: AccountAccess,
+    decided_at: Option<Timestamp>,
 ) -> Result<bool, Failure> {
-    let done = sqlx::query!(
-        "UPDATE provisioner.accounts SET access = $2 WHERE s3uid = $1 AND state = 'active'",
+    let updated = sqlx::query!(
+        "UPDATE provisioner.accounts SET access = $2, access_decided_at = greatest(access_decided_at, $3)
+         WHERE s3uid = $1 AND state = 'active'",
         s3uid.as_str(),
-        access.as_str()
+        access.as_str(),
+        decided_at
     )
     .execute(connection)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(updated.rows_affected() == 1)
+}
+
+/// Whether an account's access was decided after this moment.
+pub(crate) async fn access_decided_after(
+    connection: &mut PgConnection,
+    s3uid: &S3Uid,
+    decided_at: Option<Timestamp>,
+) -> Result<bool, Failure> {
+    let is_later = sqlx::query_scalar!(
+        r#"SELECT coalesce(access_decided_at > $2, false) AS "is_later!" FROM provisioner.accounts WHERE s3uid = $1"#,
+        s3uid.as_str(),
+        decided_at
+    );
+    Ok(is_later.fetch_one(connection).await?)
 }
 
 /// Writes an active account's new secret key. False: its deletion has begun meanwhile.

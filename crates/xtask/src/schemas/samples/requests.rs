@@ -112,7 +112,12 @@ fn internal(action: &str) -> Result<Map<String, Value>> {
         }),
         "set_account_access" => {
             let reason = Some("an invoice is overdue".to_owned());
-            fields(&SetAccountAccess { s3uid, access: AccountAccess::ReadOnly, reason })
+            fields(&SetAccountAccess {
+                s3uid,
+                access: AccountAccess::ReadOnly,
+                reason,
+                decided_at: Some(read("2026-12-22T00:00:01Z")?),
+            })
         }
         "set_account_quota" => fields(&SetAccountQuota { s3uid, quota_bytes: 200_000_000_000 }),
         "release_account" => fields(&ReleaseAccount { order_id, s3uid }),
