@@ -88,6 +88,7 @@ pub(crate) async fn terminate(
 async fn invoice_end(step: &mut Step, settings: &Settings, service: &Service) -> Result<(), Failure> {
     let account = invoicing::account(step, service.id).await?;
     if service.is_external {
+        tasks::drop_cancellation(step, account.billed.id).await?;
         tasks::set_status(step, service, ExternalStatus::Terminated, None).await?;
         return give_back_externally(step, &account).await;
     }

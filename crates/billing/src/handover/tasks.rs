@@ -1,7 +1,7 @@
 //! Noting what the invoicing system must be told. Where Purser itself issues invoices, nothing is noted.
 
 use history::{Failure, Step};
-use model::OrderId;
+use model::{OrderId, ServiceId};
 
 use crate::domain::document::Line;
 use crate::domain::handover::{ExternalStatus, Task};
@@ -39,6 +39,13 @@ pub(crate) async fn withdraw(step: &mut Step, service: &Service, cancellation: C
     let what = format!("the customer withdrew the cancellation for {date}: remove the service's cancellation request");
     let key = format!("withdraw {}", now.timestamp_micros());
     note(step, order_id, &key, &Task::ByHand { what }).await
+}
+
+/// A service was ended before its cancellation was to be told.
+pub(crate) async fn drop_cancellation(step: &mut Step, id: ServiceId) -> Result<(), Failure> {
+    let now = step.now();
+    let order_id = store::handover::order_of(step.connection(), id).await?;
+    store::handover::drop_untold_cancellation(step.connection(), order_id, now).await.map(|_| ())
 }
 
 /// A service has another state.

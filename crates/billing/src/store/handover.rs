@@ -261,7 +261,7 @@ pub(crate) async fn drop_untold_cancellation(
     now: Timestamp,
 ) -> Result<bool, Failure> {
     let dropped = sqlx::query!(
-        "UPDATE billing.handover_tasks SET state = 'dropped', detail = 'withdrawn', concluded_at = $2
+        "UPDATE billing.handover_tasks SET state = 'dropped', detail = 'no longer wanted', concluded_at = $2
          WHERE order_id = $1 AND task ->> 'kind' = 'cancel' AND state = 'waiting'
              -- Attempts that certainly had no effect don't count.
              AND (attempts = 0 OR detail LIKE 'WHMCS can''t be reached:%')",
