@@ -1,5 +1,7 @@
 //! What another invoicing system is told, and what becomes of an attempt to tell it.
 
+use std::fmt;
+
 use chrono::{NaiveDate, TimeDelta};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,20 @@ pub(crate) enum Task {
     AddItem { description: String, net: Decimal },
     /// Nothing that can be done by a call: for a person.
     ByHand { what: String },
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PlaceOrder => f.write_str("place and accept the order"),
+            Self::Cancel { is_immediate: true, .. } => f.write_str("cancel the service now"),
+            Self::Cancel { is_immediate: false, .. } => f.write_str("cancel the service for the end of what is paid"),
+            Self::SetStatus { status, on, .. } => write!(f, "the service is {status:?} from {on} on"),
+            Self::ReportUsage => f.write_str("what the service uses"),
+            Self::AddItem { description, net } => write!(f, "add {net} net to the next invoice: {description}"),
+            Self::ByHand { what } => f.write_str(what),
+        }
+    }
 }
 
 /// A service's state in the invoicing system.

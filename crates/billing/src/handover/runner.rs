@@ -232,7 +232,7 @@ async fn park(step: &mut Step, claim: &Claim, detail: &str) -> Result<(), Failur
         data: &InvoicingTaskParked {
             task_id: claim.id,
             s3uid: order.s3uid,
-            task: serde_json::to_value(&claim.task)?,
+            what: claim.task.to_string(),
             detail: detail.to_owned(),
         },
         traceparent: None,

@@ -43,8 +43,8 @@ pub struct InvoicingTaskParked {
     pub task_id: i64,
     /// The account.
     pub s3uid: S3Uid,
-    /// What is to be told.
-    pub task: serde_json::Value,
+    /// What is to be told, in words.
+    pub what: String,
     /// Why it can't be.
     pub detail: String,
 }

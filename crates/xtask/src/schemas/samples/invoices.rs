@@ -122,8 +122,7 @@ pub(super) fn held() -> Result<ServiceHeld> {
 /// What the event of a task for a person says.
 pub(super) fn parked() -> Result<InvoicingTaskParked> {
     let what = "the customer withdrew the cancellation for 2026-12-22: remove the service's cancellation request";
-    let task = serde_json::json!({"kind": "by_hand", "what": what});
-    Ok(InvoicingTaskParked { task_id: 7, s3uid: read(S3UID)?, task, detail: what.to_owned() })
+    Ok(InvoicingTaskParked { task_id: 7, s3uid: read(S3UID)?, what: what.to_owned(), detail: what.to_owned() })
 }
 
 /// What the events of dunning say; `false`: everything is paid again.
