@@ -175,7 +175,7 @@ async fn a_call_whose_outcome_is_unknown_places_no_second_order() {
 async fn a_worker_that_is_killed_while_it_orders_leaves_one_order() {
     let whmcs = whmcs().await;
     let mut settings = settings(&whmcs);
-    settings.whmcs = settings.whmcs.map(|whmcs| WhmcsSettings { timeout_seconds: 60, ..whmcs });
+    settings.whmcs = settings.whmcs.map(|whmcs| WhmcsSettings { timeout_seconds: 40, ..whmcs });
     let mut world = World::start_with(settings, &["provisioner", "metering", "gateway", "billing"]).await;
     whmcs.hang_after_effect("AddOrder");
     let bucket = world.bucket_name("killed");
