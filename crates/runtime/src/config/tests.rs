@@ -169,7 +169,7 @@ fn all_problems_are_named_at_once_with_what_would_be_right() {
          locations.nl: must be named by 2 to 16 characters of A-Z, 0-9 and -, for example [locations.NL]\n\
          locations.nl.rgw_url: must be a URL like https://s3.example.net, without user and query\n\
          telemetry.log_format: must be \"pretty\" or \"json\", not \"xml\"\n\
-         colour: is unknown; there are: database, amqp, gateway, provisioner, metering, billing, locations, telemetry, \
+         colour: is unknown; there are: database, amqp, gateway, provisioner, metering, billing, whmcs, locations, telemetry, \
          health\n"
     );
 }
