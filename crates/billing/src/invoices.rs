@@ -6,11 +6,11 @@ use messages::{
     Scope,
 };
 use model::{Currency, CustomerId, S3Uid};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::domain::charge::ChargeKind;
 use crate::domain::document::{Line, Totals};
-use crate::invoicing::{self, uncountable};
+use crate::invoicing::uncountable;
 use crate::store::services::Named;
 use crate::{Settings, previews, store};
 
@@ -29,9 +29,19 @@ pub async fn list(pool: &PgPool, customer_id: CustomerId, open_only: bool) -> Re
     let mut connection = pool.acquire().await?;
     let customer = store::customers::find(&mut *connection, customer_id).await?;
     customer.ok_or_else(|| Refusal::not_found("customer not found"))?;
+    listed(&mut connection, Scope::Customer(customer_id), None, open_only).await
+}
+
+/// The invoices and credit notes in `scope`, newest first, with the credit.
+pub(crate) async fn listed(
+    connection: &mut PgConnection,
+    scope: Scope,
+    s3uid: Option<&str>,
+    open_only: bool,
+) -> Result<ListInvoicesReply, Failure> {
     Ok(ListInvoicesReply {
-        invoices: store::invoices::list(&mut connection, Scope::Customer(customer_id), None, open_only).await?,
-        credit: store::invoices::credit(&mut connection, Some(customer_id)).await?,
+        invoices: store::invoices::list(connection, scope, s3uid, open_only).await?,
+        credit: store::invoices::credit(connection, scope.customer_id()).await?,
     })
 }
 
@@ -41,12 +51,7 @@ pub async fn preview(journal: &Journal, settings: &Settings, s3uid: &S3Uid) -> R
     let mut step = journal.step().await?;
     let found = store::services::find(step.connection(), Scope::Anyone, Named::S3Uid(s3uid.as_str())).await?.pop();
     let service = found.ok_or_else(|| Refusal::not_found(format!("there is no service with the account {s3uid}")))?;
-    if service.is_external {
-        return Err(Refusal::conflict("WHMCS issues the invoices and shows them").into());
-    }
-    let account = invoicing::viewed(&mut step, service.id).await?;
-    let now = step.now();
-    previews::preview(&mut step, settings, &account, now).await
+    previews::preview(&mut step, settings, &service).await
 }
 
 /// Lines with their sums, on the wire.

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use chrono::{NaiveDate, TimeDelta};
 use history::{Failure, Step};
-use messages::{InvoiceAmounts, InvoicePreviewReply, NextInvoiceReply};
+use messages::{InvoiceAmounts, InvoicePreviewReply, NextInvoiceReply, Refusal};
 use model::{ByteCount, Timestamp};
 use rust_decimal::Decimal;
 
 use crate::domain::charge::{ChargeKey, Extent, Usage, charges, projected};
 use crate::domain::document::{Line, lines};
 use crate::domain::schedule::midnight;
+use crate::domain::service::Service;
 use crate::invoices::amounts;
-use crate::invoicing::{Account, compose, due, uncountable};
+use crate::invoicing::{Account, compose, due, uncountable, viewed};
 use crate::store::due::Billed;
 use crate::{Settings, store};
 
@@ -20,15 +21,18 @@ use crate::{Settings, store};
 pub(crate) async fn preview(
     step: &mut Step,
     settings: &Settings,
-    account: &Account,
-    now: Timestamp,
+    service: &Service,
 ) -> Result<InvoicePreviewReply, Failure> {
+    if service.is_external {
+        return Err(Refusal::conflict("WHMCS issues the invoices and shows them").into());
+    }
+    let (now, account) = (step.now(), viewed(step, service.id).await?);
     let billed = &account.billed;
     let period = billed.life.schedule.period(billed.period_number);
     let (so_far, at_end) = usage(step, billed, period.end, now).await?;
-    let of_period = |usage: &Usage| period_lines(settings, account, usage);
+    let of_period = |usage: &Usage| period_lines(settings, &account, usage);
     let next = due(billed);
-    let next_lines = compose(step, settings, account, &at_end, next.extent).await?;
+    let next_lines = compose(step, settings, &account, &at_end, next.extent).await?;
     Ok(InvoicePreviewReply {
         s3uid: billed.s3uid.clone(),
         period_start: period.start,

@@ -19,8 +19,8 @@ const UNKNOWN_WAIT: TimeDelta = TimeDelta::minutes(2);
 pub(crate) enum Task {
     /// An order; it is accepted at once.
     PlaceOrder,
-    /// A service is cancelled, for the end of what is paid or now.
-    Cancel { is_immediate: bool, reason: String },
+    /// A service is cancelled for the end of what is paid.
+    Cancel { reason: String },
     /// A service's state, with what it uses.
     SetStatus { status: ExternalStatus, reason: Option<String>, on: NaiveDate },
     /// What a service uses.
@@ -35,8 +35,7 @@ impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PlaceOrder => f.write_str("place and accept the order"),
-            Self::Cancel { is_immediate: true, .. } => f.write_str("cancel the service now"),
-            Self::Cancel { is_immediate: false, .. } => f.write_str("cancel the service for the end of what is paid"),
+            Self::Cancel { .. } => f.write_str("cancel the service for the end of what is paid"),
             Self::SetStatus { status, on, .. } => write!(f, "the service is {status:?} from {on} on"),
             Self::ReportUsage => f.write_str("what the service uses"),
             Self::AddItem { description, net } => write!(f, "add {net} net to the next invoice: {description}"),

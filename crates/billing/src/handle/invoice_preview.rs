@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use history::Failure;
-use messages::{InvoicePreview, InvoicePreviewReply, Refusal, Request};
+use messages::{InvoicePreview, InvoicePreviewReply, Request};
 use runtime::Query;
 
 use crate::cancellations::viewed_service;
 use crate::store::services::Named;
-use crate::{Billing, invoicing, previews};
+use crate::{Billing, previews};
 
 #[async_trait]
 impl Query<InvoicePreview> for Billing {
@@ -18,11 +18,6 @@ impl Query<InvoicePreview> for Billing {
         let mut step = self.journal.step().await?;
         let named = Named::by_s3uid(parameters.s3uid.as_deref());
         let service = viewed_service(&mut step, request, named, parameters.id).await?;
-        if service.is_external {
-            return Err(Refusal::conflict("WHMCS issues the invoices and shows them").into());
-        }
-        let account = invoicing::viewed(&mut step, service.id).await?;
-        let now = step.now();
-        previews::preview(&mut step, &self.settings, &account, now).await
+        previews::preview(&mut step, &self.settings, &service).await
     }
 }

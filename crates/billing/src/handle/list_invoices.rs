@@ -5,7 +5,7 @@ use history::Failure;
 use messages::{ListInvoices, ListInvoicesReply, Refusal, Request, Scope};
 use runtime::Query;
 
-use crate::{Billing, store};
+use crate::{Billing, invoices};
 
 #[async_trait]
 impl Query<ListInvoices> for Billing {
@@ -19,10 +19,6 @@ impl Query<ListInvoices> for Billing {
             Some(_) => return Err(Refusal::new("open must be 1 (not paid yet) or 0 (all)").into()),
         };
         let mut connection = self.pool.acquire().await?;
-        let s3uid = parameters.s3uid.as_deref();
-        Ok(ListInvoicesReply {
-            invoices: store::invoices::list(&mut connection, scope, s3uid, open_only).await?,
-            credit: store::invoices::credit(&mut connection, scope.customer_id()).await?,
-        })
+        invoices::listed(&mut connection, scope, parameters.s3uid.as_deref(), open_only).await
     }
 }

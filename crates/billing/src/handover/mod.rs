@@ -90,8 +90,8 @@ pub(crate) trait ExternalInvoicing: Debug + Send + Sync {
     /// Accepts an order.
     async fn accept_order(&self, order_id: i64, s3uid: &S3Uid) -> Result<(), ::whmcs::Error>;
 
-    /// Asks for a service's end; asked again, it changes nothing.
-    async fn cancel(&self, service_id: i64, is_immediate: bool, reason: &str) -> Result<(), ::whmcs::Error>;
+    /// Asks for a service's end with what is paid; asked again, it changes nothing.
+    async fn cancel(&self, service_id: i64, reason: &str) -> Result<(), ::whmcs::Error>;
 
     /// Changes what is known of a service; the same again changes nothing.
     async fn update(&self, service_id: i64, update: &ServiceUpdate) -> Result<(), ::whmcs::Error>;

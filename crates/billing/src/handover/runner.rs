@@ -100,7 +100,7 @@ impl Runner {
             return Ok(Ok(Told::Never("the order was never placed".to_owned())));
         };
         let told = match &claim.task {
-            Task::Cancel { is_immediate, reason } => self.external.cancel(service_id, *is_immediate, reason).await,
+            Task::Cancel { reason } => self.external.cancel(service_id, reason).await,
             Task::SetStatus { status, reason, on } => {
                 let mut update = store::handover::usage(pool, claim.order_id).await?;
                 update.status = Some((*status, *on, reason.clone()));

@@ -19,7 +19,7 @@ pub(crate) async fn place_order(step: &mut Step, order_id: OrderId) -> Result<()
 /// A service was cancelled.
 pub(crate) async fn cancel(step: &mut Step, service: &Service, cancellation: Cancellation) -> Result<(), Failure> {
     let Some(order_id) = handed_over(step, service).await? else { return Ok(()) };
-    let task = Task::Cancel { is_immediate: false, reason: "cancelled by the customer".to_owned() };
+    let task = Task::Cancel { reason: "cancelled by the customer".to_owned() };
     let now = step.now();
     // Told in the period that it ends with: WHMCS would end an earlier one, whatever the minimum term is.
     let last_day = cancellation.termination_at.date_naive().pred_opt().unwrap_or_default();

@@ -72,8 +72,8 @@ impl ExternalInvoicing for WhmcsInvoicing {
         self.client.accept_order(OrderId(order_id), &how).await
     }
 
-    async fn cancel(&self, service_id: i64, is_immediate: bool, reason: &str) -> Result<(), Error> {
-        let when = if is_immediate { CancelType::Immediate } else { CancelType::EndOfBillingPeriod };
+    async fn cancel(&self, service_id: i64, reason: &str) -> Result<(), Error> {
+        let when = CancelType::EndOfBillingPeriod;
         self.client.add_cancel_request(ServiceId(service_id), when, reason).await.map(|_| ())
     }
 
