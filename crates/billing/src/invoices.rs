@@ -6,7 +6,7 @@ use messages::{
     Scope,
 };
 use model::{Currency, CustomerId, S3Uid};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
 use crate::domain::charge::ChargeKind;
 use crate::domain::document::{Line, Totals};
@@ -34,7 +34,7 @@ pub async fn list(pool: &PgPool, customer_id: CustomerId, open_only: bool) -> Re
 
 /// The invoices and credit notes in `scope`, newest first, with the credit.
 pub(crate) async fn listed(
-    connection: &mut PgConnection,
+    connection: &mut sqlx::PgConnection,
     scope: Scope,
     s3uid: Option<&str>,
     open_only: bool,
