@@ -1,5 +1,7 @@
 //! A client of RabbitMQ's management API, as far as tests and the developer commands need it.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
 use reqwest::{Client, Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -49,6 +51,19 @@ pub struct Queue {
     pub ready: Option<u64>,
     /// Consumers on all channels.
     pub consumers: Option<u64>,
+}
+
+/// A message that was taken from a queue.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Taken {
+    /// The routing key with which it was published.
+    pub routing_key: String,
+    /// Its properties, the headers under `headers`; an empty list where there are none.
+    pub properties: Value,
+    /// Its body; in Base64 where [`Taken::payload_encoding`] says so.
+    pub payload: String,
+    /// `string` or `base64`.
+    pub payload_encoding: String,
 }
 
 /// A client's connection.
@@ -136,6 +151,24 @@ impl Management {
     /// The messages in a queue, ready and unacknowledged; see [`Queue`] for how current that is.
     pub async fn queue_messages(&self, vhost: &str, queue: &str) -> Result<Option<u64>> {
         Ok(self.get::<Queue>(&["queues", vhost, queue]).await?.messages)
+    }
+
+    /// Takes up to `count` messages out of a queue; they are gone from there.
+    pub async fn take(&self, vhost: &str, queue: &str, count: u32) -> Result<Vec<Taken>> {
+        let wanted = json!({ "count": count, "ackmode": "ack_requeue_false", "encoding": "auto" });
+        let path = ["queues", vhost, queue, "get"];
+        let answer = self.send(Method::POST, &path, Some(&wanted)).await?;
+        serde_json::from_str(&answer).with_context(|| format!("reading messages of {queue}"))
+    }
+
+    /// How often messages of each queue were delivered again, by the queue's name; since the broker's start.
+    pub async fn redelivered(&self, vhost: &str) -> Result<BTreeMap<String, u64>> {
+        let queues: Vec<Value> = self.get(&["queues", vhost]).await?;
+        let count = |queue: &Value| {
+            let name = queue["name"].as_str()?.to_owned();
+            Some((name, queue["message_stats"]["redeliver"].as_u64().unwrap_or_default()))
+        };
+        Ok(queues.iter().filter_map(count).collect())
     }
 
     /// All connections, also to other virtual hosts; a new one appears after a second or two.

@@ -2,16 +2,18 @@
 //!
 //! [`services`] starts and stops them, [`broker`] and [`database`] give each test a corner of its own in them.
 //! [`deployment`] runs the binary `purser` in such a corner, [`amqp`] and [`http`] call it as its clients do,
-//! [`php`] serves the drop-in `s3.php` in front of it, [`proxy`] holds the store's answers back; [`world`] is all of that
-//! at once, for end-to-end tests. [`whmcs`] answers as WHMCS does.
+//! [`php`] serves the drop-in `s3.php` in front of it, [`proxy`] holds the store's answers back, [`link`] and
+//! [`store_link`] break; [`world`] is all of that at once, for end-to-end tests. [`whmcs`] answers as WHMCS does.
 
 pub mod amqp;
 pub mod broker;
 pub mod database;
 pub mod deployment;
 pub mod http;
+pub mod link;
 pub mod php;
 pub mod proxy;
 pub mod services;
+pub mod store_link;
 pub mod whmcs;
 pub mod world;

@@ -1,5 +1,6 @@
 //! Developer commands: `cargo xtask <command>`.
 
+mod chaos;
 mod definitions;
 mod demo;
 mod dev;
@@ -30,6 +31,8 @@ enum Command {
     Up,
     /// Stop what `up` has started; the data stay
     Down,
+    /// Break everything while customers work, and look for what is lost, doubled or orphaned
+    Chaos(chaos::Arguments),
     /// Run all tests against real services
     Test(test::Arguments),
     /// Refresh .sqlx/, from which queries are checked without a database
@@ -49,6 +52,7 @@ async fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Up => up::run().await,
         Command::Down => down::run().await,
+        Command::Chaos(arguments) => chaos::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,
         Command::Sqlx(arguments) => sqlx::run(arguments).await,
         Command::Definitions(arguments) => definitions::run(&arguments),

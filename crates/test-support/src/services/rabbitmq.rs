@@ -167,6 +167,20 @@ impl Broker {
     }
 }
 
+impl Broker {
+    /// Runs `rabbitmqctl` on this node.
+    pub(super) fn control(&self, settings: &Settings, arguments: &[&str]) -> Result<()> {
+        let log = self.dir.join("rabbitmqctl.log");
+        let mut command = isolated(&find_program("rabbitmqctl")?, USER, &self.dir, &log)?;
+        command
+            .args(["--quiet", "--node", &self.node])
+            .args(arguments)
+            .env("RABBITMQ_CONF_ENV_FILE", self.dir.join("rabbitmq-env.conf"))
+            .env("ERL_EPMD_PORT", settings.epmd_port().to_string());
+        process::run(command, "rabbitmqctl", &log)
+    }
+}
+
 /// Whether the management API asks who we are and the broker greets an AMQP client.
 fn answers(settings: &Settings) -> bool {
     http_status(settings.rabbitmq_api_port(), "/api/overview") == Some(401)

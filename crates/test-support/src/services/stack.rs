@@ -7,11 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use super::ceph::Ceph;
 use super::external::External;
 use super::postgres::Cluster;
-use super::process::write_private;
+use super::process::{self, write_private};
 use super::progress::Progress;
 use super::rabbitmq::{self, Broker};
 use super::settings::{Layout, Settings};
@@ -141,6 +143,19 @@ impl Stack {
         })
     }
 
+    /// Kills a private service (SIGKILL), as a crash of the machine would, and waits for its end; false where it
+    /// doesn't run.
+    pub fn kill(&self, service: Service) -> Result<bool> {
+        let Some(pid) = self.pid(service) else { return Ok(false) };
+        process::stop(Pid::from_raw(pid), Signal::SIGKILL, &service.to_string(), &Progress::silent())
+    }
+
+    /// Runs `rabbitmqctl` on the private broker, such as `["set_disk_free_limit", "1TB"]`.
+    pub fn rabbitmqctl(&self, arguments: &[&str]) -> Result<()> {
+        let settings = Settings::load(&self.layout)?.context("there is no private broker")?;
+        Broker::new(&self.layout).control(&settings, arguments)
+    }
+
     /// Stops everything and deletes the data, the ports and the passwords: the next start makes all of them anew.
     pub fn delete(&self, progress: &Progress) -> Result<()> {
         self.down(progress)?;
@@ -201,7 +216,7 @@ impl Stack {
             Service::Postgres => Cluster::new(&self.layout).server(),
             Service::Ceph => Ceph::new(&self.layout).gateway(),
         };
-        pid.map(nix::unistd::Pid::as_raw)
+        pid.map(Pid::as_raw)
     }
 
     fn addresses(&self, settings: &Settings) -> Services {
