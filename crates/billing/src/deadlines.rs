@@ -46,11 +46,16 @@ pub(crate) async fn fail(
     if store::orders::is_handed_over(step.connection(), order.id).await? {
         tasks::cancel_order(step, order.id, reason).await?;
     }
-    let release = ReleaseAccount { order_id: order.id, s3uid: order.s3uid.clone() };
     // Derived from the order, so that failing it twice releases once.
-    let message_id = Uuid::new_v5(&order.id.0, b"release_account");
-    step.send(&subject, Principal::Admin(None), message_id, None, None, &release).await?;
+    release(step, order, Uuid::new_v5(&order.id.0, b"release_account")).await?;
     let key = CommandKey { principal: order.principal.clone(), message_id: order.message_id };
     let refusal = refusal(format!("S3 account order failed: {reason}"));
     step.answer_waiting(&key, &order.action, &Reply::refused(&order.action, &refusal), Keep::ForEver).await
+}
+
+/// Has whatever was made for an order taken back.
+pub(crate) async fn release(step: &mut Step, order: &Order, message_id: Uuid) -> Result<(), Failure> {
+    let release = ReleaseAccount { order_id: order.id, s3uid: order.s3uid.clone() };
+    let subject = Subject::Account(order.s3uid.clone());
+    step.send(&subject, Principal::Admin(None), message_id, None, None, &release).await
 }

@@ -142,7 +142,8 @@ pub(crate) async fn change(
     if plan.quota_bytes != previous.quota_bytes {
         let subject = Subject::Account(service.s3uid.clone());
         let quota_bytes = ByteCount::from_i64(plan.quota_bytes).bytes();
-        let command = SetAccountQuota { s3uid: service.s3uid.clone(), quota_bytes };
+        let decided_at = Some(store::services::decide(step.connection(), service.id, now).await?);
+        let command = SetAccountQuota { s3uid: service.s3uid.clone(), quota_bytes, decided_at };
         let traceparent = request.traceparent.as_deref();
         step.send(&subject, Principal::Admin(None), Uuid::now_v7(), None, traceparent, &command).await?;
     }

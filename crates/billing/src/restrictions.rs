@@ -29,7 +29,9 @@ pub(crate) async fn restrict(
         Some(Restriction::Suspension) => (AccountAccess::None, ExternalStatus::Suspended),
     };
     let subject = Subject::Account(service.s3uid.clone());
-    let (s3uid, decided_at) = (service.s3uid.clone(), Some(step.now()));
+    let now = step.now();
+    let decided_at = Some(store::services::decide(step.connection(), service.id, now).await?);
+    let s3uid = service.s3uid.clone();
     let command = SetAccountAccess { s3uid, access, reason: Some(reason.to_owned()), decided_at };
     step.send(&subject, Principal::Admin(None), Uuid::now_v7(), None, None, &command).await?;
     tasks::set_status(step, service, status, Some(reason)).await?;

@@ -95,6 +95,8 @@ pub(crate) async fn ask(
             warn!(action, reason, "the broker was lost on the way");
             Err(Fault::Lost { command_id })
         }
+        // The broker failed on its way; a copy may be safe all the same.
+        Err(RpcError::Rejected) if command_id.is_some() => Err(Fault::Lost { command_id }),
         Err(failure @ (RpcError::Unroutable | RpcError::Rejected | RpcError::Refused(_))) => {
             error!(action, %failure, "the broker takes no such request");
             Err(Fault::Unavailable("nobody works on this kind of request at the moment"))

@@ -45,7 +45,9 @@ pub static MIGRATOR: Migrator =
     Migrator { table_name: Cow::Borrowed("_auth_migrations"), ..sqlx::migrate!("./migrations") };
 
 const CONNECTIONS_MAX: u32 = 16;
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Several times what making a connection takes on a busy machine: whoever comes to its turn with too little of it left
+/// makes none.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What handlers share.
 #[derive(Clone)]

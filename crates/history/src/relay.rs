@@ -78,6 +78,7 @@ impl<P: Publish> Relay<P> {
     async fn lead(&mut self, shutdown: &CancellationToken) -> Result<(), Failure> {
         // A connection of its own, closed on return: closing it gives the lock back.
         let mut connection = self.journal.pool.acquire().await?.detach();
+        limit_idleness(&mut connection).await?;
         while !try_lock(&mut connection, self.journal.role).await? {
             if timeout(STANDBY_INTERVAL, shutdown.cancelled()).await.is_ok() {
                 return Ok(());
@@ -134,6 +135,12 @@ impl<P: Publish> Relay<P> {
             .increment(done.len() as u64);
         Ok(!done.is_empty())
     }
+}
+
+/// Has the server end a session that has said nothing for a minute: a frozen process must not keep the lock.
+async fn limit_idleness(connection: &mut PgConnection) -> Result<(), Failure> {
+    sqlx::query_scalar!("SELECT set_config('idle_session_timeout', '60s', false)").fetch_one(connection).await?;
+    Ok(())
 }
 
 /// Tries to become the one process that relays this role's outbox; the right ends with the connection.

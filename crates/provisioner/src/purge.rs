@@ -225,8 +225,14 @@ impl Purge<'_> {
                 ended => return ended,
             }
         }
-        store.purge_bucket(name).await?;
-        Ok(())
+        // Whoever was overtaken may find a bucket of this name that is another customer's by now.
+        self.progress(0, None).await?;
+        match store.bucket(name).await? {
+            Some(bucket) if bucket.owner == self.claim.s3uid.as_str() => {
+                Ok(store.purge_bucket(name).await.map(drop)?)
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn emptied(&self, store: &dyn ObjectStore, keys: &S3Keys, bucket: &BucketName) -> Result<(), Interrupted> {

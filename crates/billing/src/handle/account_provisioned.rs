@@ -4,21 +4,27 @@ use async_trait::async_trait;
 use history::{Failure, Keep, Record, Step};
 use messages::{AccountProvisioned, CommandKey, Event, EventData, ServiceStarted, Subject};
 use runtime::Consume;
+use uuid::Uuid;
 
 use crate::domain::order::{self, OrderState};
 use crate::domain::schedule::midnight;
 use crate::domain::service::{ServiceChange, ServiceState, minimum_until};
-use crate::{Billing, store};
+use crate::{Billing, deadlines, store};
 
 #[async_trait]
 impl Consume<AccountProvisioned> for Billing {
-    async fn consume(&self, step: &mut Step, _event: &Event, data: AccountProvisioned) -> Result<(), Failure> {
+    async fn consume(&self, step: &mut Step, event: &Event, data: AccountProvisioned) -> Result<(), Failure> {
         let Some(order) = store::orders::lock(step.connection(), data.order_id).await? else {
             return Err(Failure::Unavailable(format!("order {} is unknown", data.order_id)));
         };
-        // Completed: the event came twice. Failed: the account came too late, and its release is on the way.
-        if order.state != OrderState::Provisioning {
-            return Ok(());
+        match order.state {
+            OrderState::Provisioning => {}
+            // The account came too late, and the release that was sent then may have been given up long ago.
+            OrderState::Failed => {
+                return deadlines::release(step, &order, Uuid::new_v5(&order.id.0, event.id.as_bytes())).await;
+            }
+            // The event came twice.
+            OrderState::Ordered | OrderState::Completed => return Ok(()),
         }
         let now = step.now();
         store::orders::conclude(step.connection(), order.id, None, now).await?;

@@ -93,7 +93,7 @@ impl Runner {
             let Some(order) = order else {
                 return Ok(Ok(Told::Never("the plan has no billing cycle there".to_owned())));
             };
-            return self.place(&order).await;
+            return self.place(claim, &order).await;
         }
         let (customer_id, service_id) = store::handover::external_service(pool, claim.order_id).await?;
         let Some(service_id) = service_id else {
@@ -110,9 +110,10 @@ impl Runner {
                 let update = store::handover::usage(pool, claim.order_id).await?;
                 self.external.update(service_id, &update).await
             }
-            Task::AddItem { description, net } => {
-                self.external.add_item(customer_id, description, *net).await.map(|_| ())
-            }
+            Task::AddItem { description, net } => match self.is_ours(claim) {
+                Ok(()) => self.external.add_item(customer_id, description, *net).await.map(|_| ()),
+                overtaken => overtaken,
+            },
             Task::PlaceOrder | Task::ByHand { .. } => Ok(()),
         };
         Ok(told.map(|()| Told::Nothing))
@@ -120,8 +121,8 @@ impl Runner {
 
     /// Places an order unless it was placed before, and accepts it unless that was done. What it is called there is noted
     /// before it is accepted: whatever happens then, it isn't forgotten.
-    async fn place(&self, order: &super::ExternalOrder) -> Result<Result<Told, whmcs::Error>, Failure> {
-        let placed = match self.found_or_placed(order).await {
+    async fn place(&self, claim: &Claim, order: &super::ExternalOrder) -> Result<Result<Told, whmcs::Error>, Failure> {
+        let placed = match self.found_or_placed(claim, order).await {
             Ok(Some(placed)) => placed,
             Ok(None) => {
                 let reason = "the order was placed but can't be found again: is whmcs.order_field a custom field of \
@@ -131,8 +132,13 @@ impl Runner {
             Err(error) => return Ok(Err(error)),
         };
         let mut step = self.journal.step().await?;
-        store::handover::set_external(step.connection(), order.id, placed.order_id, placed.service_id).await?;
+        if !store::handover::set_external(step.connection(), claim, placed.order_id, placed.service_id).await? {
+            return Ok(Err(overtaken()));
+        }
         step.commit().await?;
+        if let Err(error) = self.is_ours(claim) {
+            return Ok(Err(error));
+        }
         match (placed.acceptance, placed.order_id) {
             (Acceptance::Accepted, _) => {}
             (Acceptance::Rejected, _) => {
@@ -153,7 +159,11 @@ impl Runner {
         Ok(Ok(Told::Order))
     }
 
-    async fn found_or_placed(&self, order: &super::ExternalOrder) -> Result<Option<Placed>, whmcs::Error> {
+    async fn found_or_placed(
+        &self,
+        claim: &Claim,
+        order: &super::ExternalOrder,
+    ) -> Result<Option<Placed>, whmcs::Error> {
         if !self.external.knows_customer(order.customer_id).await? {
             let message = format!("there is no client {}", order.customer_id);
             return Err(whmcs::Error::Refused { message });
@@ -161,8 +171,14 @@ impl Runner {
         if let Some(placed) = self.external.find_order(order).await? {
             return Ok(Some(placed));
         }
+        self.is_ours(claim)?;
         self.external.place_order(order).await?;
         self.external.find_order(order).await
+    }
+
+    /// Asked right before what must not be done twice: a process that was frozen may have been overtaken.
+    fn is_ours(&self, claim: &Claim) -> Result<(), whmcs::Error> {
+        if self.journal.clock().now() < claim.lease_until { Ok(()) } else { Err(overtaken()) }
     }
 
     async fn conclude(&self, claim: &Claim, outcome: Outcome) -> Result<(), Failure> {
@@ -216,6 +232,10 @@ impl Runner {
         let deadline = step.now() + self.settings.order_deadline;
         provision(step, &order, deadline).await
     }
+}
+
+fn overtaken() -> whmcs::Error {
+    whmcs::Error::Unreachable("the attempt took too long and was given up".to_owned())
 }
 
 /// Tells operators that a person must look.

@@ -21,6 +21,8 @@ pub(crate) struct Claim {
     pub(crate) attempts: i32,
     /// An earlier attempt was begun, and nobody knows how it ended.
     pub(crate) is_interrupted: bool,
+    /// By then another attempt may begin.
+    pub(crate) lease_until: Timestamp,
 }
 
 /// Notes a task; `None` where it was noted before.
@@ -135,6 +137,7 @@ pub(crate) async fn claim(
             task: serde_json::from_value(row.task)?,
             attempts: row.attempts,
             is_interrupted: row.is_interrupted,
+            lease_until,
         })
     })
     .transpose()
@@ -239,19 +242,23 @@ pub(crate) async fn usage(pool: &PgPool, id: OrderId) -> Result<ServiceUpdate, F
 /// Writes what the other system calls an order and its service.
 pub(crate) async fn set_external(
     connection: &mut PgConnection,
-    id: OrderId,
+    claim: &Claim,
     order_id: Option<i64>,
     service_id: i64,
-) -> Result<(), Failure> {
-    sqlx::query!(
-        "UPDATE billing.orders SET external_order_id = $2, external_service_id = $3 WHERE id = $1",
-        id.0,
+) -> Result<bool, Failure> {
+    let updated = sqlx::query!(
+        "UPDATE billing.orders o SET external_order_id = $2, external_service_id = $3
+         FROM (SELECT order_id FROM billing.handover_tasks
+               WHERE id = $1 AND state = 'attempting' AND attempts = $4 FOR UPDATE) t
+         WHERE o.id = t.order_id",
+        claim.id,
         order_id,
-        service_id
+        service_id,
+        claim.attempts
     )
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(updated.rows_affected() == 1)
 }
 
 /// Drops a cancellation that was not told yet; false where there is none.

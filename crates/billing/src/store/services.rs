@@ -302,6 +302,18 @@ pub(crate) async fn set_state(
     Ok(())
 }
 
+/// The moment of a decision about a service's account. It grows with each decision, whichever process makes it: clocks
+/// that differ must not make an older one look newer.
+pub(crate) async fn decide(connection: &mut PgConnection, id: ServiceId, now: Timestamp) -> Result<Timestamp, Failure> {
+    let decided_at = sqlx::query_scalar!(
+        r#"UPDATE billing.services SET last_decided_at = greatest($2, last_decided_at + interval '1 microsecond')
+           WHERE id = $1 RETURNING last_decided_at AS "last_decided_at!""#,
+        id.0,
+        now
+    );
+    Ok(decided_at.fetch_one(connection).await?)
+}
+
 /// Writes that a service is over for good, until when it is charged and used, and whom to answer when its account is
 /// gone. What is still to be invoiced is due when its last day is over.
 pub(crate) async fn terminate(

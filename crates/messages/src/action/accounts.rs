@@ -121,6 +121,9 @@ pub struct SetAccountQuota {
     pub s3uid: S3Uid,
     /// The new quota.
     pub quota_bytes: u64,
+    /// When it was decided: what was decided before a command that came first changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<Timestamp>,
 }
 
 /// What an account may do over S3.

@@ -59,7 +59,7 @@ async fn perform(log: &Log<'_>, trim: &Trim) -> Result<(), Failure> {
         .await
         .map_err(|error| unavailable(&error))?;
     let mut transaction = log.metering.pool.begin().await?;
-    store::trims::finish(&mut transaction, trim).await?;
+    store::trims::finish(&mut transaction, trim, log.now()).await?;
     transaction.commit().await?;
     tracing::info!(%s3uid, from = %from_hour, to = %to_hour, "usage records were deleted from RGW; they are kept here");
     Ok(())

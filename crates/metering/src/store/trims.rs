@@ -66,15 +66,18 @@ pub(crate) async fn begin(pool: &PgPool, trim: &Trim, now: Timestamp) -> Result<
 }
 
 /// It is deleted: what RGW shows of these hours from now on comes on top.
-pub(crate) async fn finish(connection: &mut PgConnection, trim: &Trim) -> Result<(), Failure> {
+pub(crate) async fn finish(connection: &mut PgConnection, trim: &Trim, now: Timestamp) -> Result<(), Failure> {
     sqlx::query!(
         "WITH done AS (DELETE FROM metering.trims WHERE s3uid = $1)
          UPDATE metering.usage_records SET trimmed_bytes_in = bytes_in, trimmed_bytes_out = bytes_out,
-             trimmed_operations = operations, trimmed_successful_operations = successful_operations
+             trimmed_operations = operations, trimmed_successful_operations = successful_operations,
+             -- Whoever asked RGW before has an answer that counts no more.
+             measured_at = $4
          WHERE s3uid = $1 AND hour >= $2 AND hour < $3",
         trim.s3uid.as_str(),
         trim.from_hour,
-        trim.to_hour
+        trim.to_hour,
+        now
     )
     .execute(connection)
     .await?;

@@ -86,7 +86,6 @@ impl OutsideCommand<ProvisionAccount> for Provisioner {
             }
             Err(error) => return Err(store_failure("create bucket", error)),
         }
-        lease.check()?;
         Ok(Performed::Made { topic: self.watch_new(account, &keys, &plan.bucket_name).await })
     }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use history::{Failure, Lease, OutsideCommand, Record, Step};
 use messages::{AccountQuotaChanged, AccountReply, EventData, Refusal, Reply, Request, SetAccountQuota, Subject};
-use model::{ByteCount, S3Uid};
+use model::{ByteCount, S3Uid, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Provisioner;
@@ -15,6 +15,8 @@ use crate::store;
 pub(crate) struct Plan {
     account: Account,
     quota: ByteCount,
+    #[serde(default)]
+    decided_at: Option<Timestamp>,
 }
 
 #[async_trait]
@@ -31,8 +33,13 @@ impl OutsideCommand<SetAccountQuota> for Provisioner {
         let s3uid = &parameters.s3uid;
         let account =
             store::accounts::share_active(step.connection(), s3uid).await?.ok_or_else(|| not_active(s3uid))?;
-        let quota = ByteCount::from_bytes(parameters.quota_bytes);
-        Ok((Subject::Account(s3uid.clone()), Plan { account, quota }))
+        // What was decided earlier than what is set already was overtaken on its way.
+        let decided_at = parameters.decided_at;
+        let is_overtaken = store::accounts::quota_decided_after(step.connection(), s3uid, decided_at).await?;
+        let quota_bytes =
+            if is_overtaken { ByteCount::from_i64(account.quota_bytes).bytes() } else { parameters.quota_bytes };
+        let plan = Plan { account, quota: ByteCount::from_bytes(quota_bytes), decided_at };
+        Ok((Subject::Account(s3uid.clone()), plan))
     }
 
     async fn perform(&self, plan: &Plan, lease: &Lease) -> Result<(), Failure> {
@@ -45,8 +52,8 @@ impl OutsideCommand<SetAccountQuota> for Provisioner {
     }
 
     async fn conclude(&self, step: &mut Step, request: &Request, plan: &Plan, (): &()) -> Result<Reply, Failure> {
-        let Plan { account, quota } = plan;
-        if !store::accounts::set_quota(step.connection(), &account.s3uid, *quota).await? {
+        let Plan { account, quota, decided_at } = plan;
+        if !store::accounts::set_quota(step.connection(), &account.s3uid, *quota, *decided_at).await? {
             return Err(not_active(&account.s3uid).into());
         }
         if quota.to_i64() != account.quota_bytes {

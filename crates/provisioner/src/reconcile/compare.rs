@@ -94,7 +94,7 @@ impl Comparer<'_> {
         let settled_since = self.settled_for.map(|period| self.provisioner.clock.now() - period);
         let looked = {
             let mut connection = self.provisioner.pool.acquire().await?;
-            store::reconcile::look(&mut connection, s3uid, settled_since).await?
+            store::reconcile::look(&mut connection, s3uid, settled_since, self.provisioner.clock.now()).await?
         };
         let (account, buckets) = match looked {
             Look::NotActive => return Ok(Compared::NotActive),

@@ -25,8 +25,9 @@ pub(super) async fn account(
     repair: &BTreeSet<DriftKind>,
 ) -> Result<Option<Vec<Finding>>, Trouble> {
     let mut step = provisioner.journal.step().await?;
+    let now = step.now();
     store::reconcile::lock(step.connection(), s3uid).await?;
-    let Look::Active(account, buckets) = store::reconcile::look(step.connection(), s3uid, None).await? else {
+    let Look::Active(account, buckets) = store::reconcile::look(step.connection(), s3uid, None, now).await? else {
         return Ok(None);
     };
     let known = provisioner.known(account, buckets);

@@ -132,15 +132,36 @@ pub(crate) async fn customer(connection: &mut PgConnection, s3uid: &S3Uid) -> Re
 }
 
 /// Writes an active account's new quota. False: its deletion has begun meanwhile.
-pub(crate) async fn set_quota(connection: &mut PgConnection, s3uid: &S3Uid, quota: ByteCount) -> Result<bool, Failure> {
+pub(crate) async fn set_quota(
+    connection: &mut PgConnection,
+    s3uid: &S3Uid,
+    quota: ByteCount,
+    decided_at: Option<Timestamp>,
+) -> Result<bool, Failure> {
     let done = sqlx::query!(
-        "UPDATE provisioner.accounts SET quota_bytes = $2 WHERE s3uid = $1 AND state = 'active'",
+        "UPDATE provisioner.accounts SET quota_bytes = $2, quota_decided_at = greatest(quota_decided_at, $3)
+         WHERE s3uid = $1 AND state = 'active'",
         s3uid.as_str(),
-        quota.to_i64()
+        quota.to_i64(),
+        decided_at
     )
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Whether an account's quota was decided after this moment.
+pub(crate) async fn quota_decided_after(
+    connection: &mut PgConnection,
+    s3uid: &S3Uid,
+    decided_at: Option<Timestamp>,
+) -> Result<bool, Failure> {
+    let is_later = sqlx::query_scalar!(
+        r#"SELECT coalesce(quota_decided_at > $2, false) AS "is_later!" FROM provisioner.accounts WHERE s3uid = $1"#,
+        s3uid.as_str(),
+        decided_at
+    );
+    Ok(is_later.fetch_one(connection).await?)
 }
 
 /// Writes what an active account may do. False: its deletion has begun meanwhile.

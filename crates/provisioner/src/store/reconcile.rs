@@ -17,15 +17,19 @@ pub(crate) enum Look {
     Active(Account, Vec<String>),
 }
 
-/// An account as it is now. Where `settled_since` is given, one that changed after it counts as changing.
+/// An account as it is now. Where `settled_since` is given, one that changed after it counts as changing, and one whose
+/// command waits for its next attempt; else only one that is worked on at this moment: what an operator looks at may be the
+/// very reason why that command fails.
 pub(crate) async fn look(
     connection: &mut PgConnection,
     s3uid: &S3Uid,
     settled_since: Option<Timestamp>,
+    now: Timestamp,
 ) -> Result<Look, Failure> {
     let row = sqlx::query!(
         r#"SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key,
-               EXISTS (SELECT FROM provisioner.intents i WHERE i.subject = 'account/' || a.s3uid)
+               EXISTS (SELECT FROM provisioner.intents i WHERE i.subject = 'account/' || a.s3uid
+                           AND ($2::timestamptz IS NOT NULL OR i.lease_until > $3))
                    OR (a.created_at > $2::timestamptz) IS TRUE
                    OR EXISTS (SELECT FROM history.entries e
                               WHERE e.subject = 'account/' || a.s3uid AND e.recorded_at > $2
@@ -34,7 +38,8 @@ pub(crate) async fn look(
                      WHERE b.s3uid = a.s3uid AND b.location = a.location AND b.deleted_at IS NULL) AS "buckets!"
            FROM provisioner.accounts a WHERE s3uid = $1 AND state = 'active'"#,
         s3uid.as_str(),
-        settled_since
+        settled_since,
+        now
     )
     .fetch_optional(connection)
     .await?;

@@ -26,7 +26,20 @@ use url::Url;
 const CONNECTIONS_MAX: u32 = 16;
 /// More for each location: its sweep and the reading of its log hold one while they run.
 const CONNECTIONS_PER_LOCATION: u32 = 2;
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Far more than making a connection takes on a busy machine: whoever comes to its turn with too little of it left makes
+/// none, and then nobody has any.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// What takes longer serves nobody any more, and is tried again. A process that is frozen, or gone without a word, must
+/// not keep its locks: others wait for them.
+const LIMITS: [(&str, &str); 7] = [
+    ("statement_timeout", "60s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "5min"),
+    ("tcp_keepalives_idle", "30"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "60s"),
+];
 /// After it a call to RGW is given up and the attempt fails. With a shorter lease another attempt may do the same work
 /// meanwhile, which is harmless.
 const STORE_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -108,8 +121,8 @@ pub(super) fn pool(role: RoleName, database_url: &SecretString, config: &Config)
     let options = PgConnectOptions::from_str(database_url.expose_secret())
         .with_context(|| format!("{role}.database_url can't be read"))?
         .application_name(&format!("purser-{role}"))
-        // A statement that takes longer serves nobody any more; what it was for is tried again.
-        .options([("search_path", role.as_str()), ("statement_timeout", "60s")]);
+        .options([("search_path", role.as_str())])
+        .options(LIMITS);
     let locations = u32::try_from(config.locations.iter().count()).unwrap_or(0);
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX + CONNECTIONS_PER_LOCATION * locations)

@@ -1,6 +1,6 @@
 //! A private RabbitMQ with its own epmd, Erlang cookie and administrator.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +20,8 @@ const START_LIMIT: Duration = Duration::from_mins(3);
 /// After it, a process that was started and is not seen has ended.
 const APPEARS_LIMIT: Duration = Duration::from_secs(10);
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+/// Past Debian's wrapper, which would take the system's own cookie.
+const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 /// Erlang's own port on loopback; quorum queues count their messages every second, not every five.
 const ERLANG_ARGS: &str = "-kernel inet_dist_use_interface {127,0,0,1} -rabbit quorum_tick_interval 1000";
 const AMQP_GREETING: &[u8] = b"AMQP\x00\x00\x09\x01";
@@ -171,7 +173,7 @@ impl Broker {
     /// Runs `rabbitmqctl` on this node.
     pub(super) fn control(&self, settings: &Settings, arguments: &[&str]) -> Result<()> {
         let log = self.dir.join("rabbitmqctl.log");
-        let mut command = isolated(&find_program("rabbitmqctl")?, USER, &self.dir, &log)?;
+        let mut command = isolated(Path::new(CONTROL), USER, &self.dir, &log)?;
         command
             .args(["--quiet", "--node", &self.node])
             .args(arguments)

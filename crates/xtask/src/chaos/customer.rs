@@ -11,6 +11,7 @@ use object_store::{ObjectStore, S3Keys};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -18,6 +19,8 @@ use super::callers::{Ask, Callers, Who};
 
 const ACCOUNTS_MAX: usize = 3;
 const BUCKETS_MAX: usize = 40;
+/// Longer than the longest wait of a retry.
+const OPENS_WITHIN: Duration = Duration::from_mins(15);
 
 /// An account as its customer believes it to be.
 #[derive(Debug, Clone, Default)]
@@ -162,8 +165,7 @@ impl Customer {
         };
         let keys = S3Keys { access_key: text(&reply["access_key"])?, secret_key: text(&reply["secret_key"])?.into() };
         let file = format!("file-{}", self.random.random::<u32>());
-        let stored = self.store.put_object(&keys, &bucket.parse()?, &file, Bytes::from_static(b"content")).await;
-        if let Err(error) = stored {
+        if let Err(error) = self.upload(&keys, &bucket, &file).await {
             self.callers.complain(format!("the keys of {s3uid} don't work: {error}"));
             return Ok(());
         }
@@ -176,6 +178,18 @@ impl Customer {
             self.accounts[account].buckets.entry(bucket).or_default().insert(file);
         }
         Ok(())
+    }
+
+    /// An account that was held back a moment ago opens when the provisioner gets to it.
+    async fn upload(&mut self, keys: &S3Keys, bucket: &str, file: &str) -> Result<()> {
+        let (bucket, began) = (bucket.parse()?, Instant::now());
+        loop {
+            let stored = self.store.put_object(keys, &bucket, file, Bytes::from_static(b"content")).await;
+            if stored.is_ok() || began.elapsed() > OPENS_WITHIN {
+                return Ok(stored?);
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
     }
 
     /// What the customer reads is what the customer was told.
@@ -278,7 +292,7 @@ impl Customer {
 
     async fn refresh(&mut self, account: usize) -> Result<()> {
         let s3uid = json!({ "s3uid": self.accounts[account].s3uid });
-        self.customer_asks("update_traffic_info", s3uid).await?;
+        self.admin_asks("update_traffic_info", s3uid).await?;
         Ok(())
     }
 

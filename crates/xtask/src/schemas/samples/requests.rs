@@ -119,7 +119,10 @@ fn internal(action: &str) -> Result<Map<String, Value>> {
                 decided_at: Some(read("2026-12-22T00:00:01Z")?),
             })
         }
-        "set_account_quota" => fields(&SetAccountQuota { s3uid, quota_bytes: 200_000_000_000 }),
+        "set_account_quota" => {
+            let decided_at = Some(read("2026-12-22T00:00:01Z")?);
+            fields(&SetAccountQuota { s3uid, quota_bytes: 200_000_000_000, decided_at })
+        }
         "release_account" => fields(&ReleaseAccount { order_id, s3uid }),
         _ => {
             let requested_by = CommandKey {
