@@ -4,6 +4,7 @@ mod dunning;
 mod handover;
 mod invoices;
 mod money;
+mod overtaken;
 mod runs;
 
 use std::collections::BTreeMap;

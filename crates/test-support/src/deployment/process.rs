@@ -73,6 +73,11 @@ impl Process {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Waits until `/readyz` says so; fails where the process ends before, or after a minute.
     pub async fn wait_ready(&mut self) -> Result<()> {
         let http = crate::http::client()?;

@@ -17,6 +17,8 @@ use test_support::world;
 const ROLES: [&str; 6] = ["gateway", "provisioner", "provisioner", "metering", "billing", "billing"];
 /// Takes a copy of every event.
 pub(super) const EVENTS_QUEUE: &str = "chaos.events";
+/// Each may take a minute.
+const READY_ATTEMPTS: u32 = 5;
 const PRIVATE: [Service; 2] = [Service::RabbitMq, Service::Postgres];
 
 /// A running deployment and everything around it that can be broken.
@@ -170,8 +172,24 @@ impl Slot {
         if frozen { self.process.pause() } else { self.process.resume() }
     }
 
-    /// Waits until it is ready.
-    pub(super) async fn wait_ready(&mut self) -> Result<()> {
+    /// Starts another one where it has ended, as any supervisor does: a role that finds no broker doesn't start. True
+    /// where that was so.
+    pub(super) fn supervise(&mut self, arena: &Arena) -> Result<bool> {
+        let has_ended = self.process.has_ended()?;
+        if has_ended {
+            self.start_again(arena)?;
+        }
+        Ok(has_ended)
+    }
+
+    /// Waits until it is ready; on a busy machine that takes its time.
+    pub(super) async fn wait_ready(&mut self, arena: &Arena) -> Result<()> {
+        for _ in 1..READY_ATTEMPTS {
+            if self.process.wait_ready().await.is_ok() {
+                return Ok(());
+            }
+            self.supervise(arena)?;
+        }
         self.process.wait_ready().await
     }
 }

@@ -61,9 +61,14 @@ pub(super) async fn disturb(arena: &Arena, slots: &mut [Slot], seed: u64, end: I
         println!("   {done}");
         *counts.entry(done).or_default() += 1;
         sleep(between(&mut random, 300, 3_500)).await;
+        for slot in slots.iter_mut() {
+            if slot.supervise(arena)? {
+                *counts.entry(format!("{} found no broker and was started again", slot.role)).or_default() += 1;
+            }
+        }
     }
     for slot in slots {
-        slot.wait_ready().await?;
+        slot.wait_ready(arena).await?;
     }
     Ok(counts)
 }
