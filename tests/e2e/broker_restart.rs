@@ -15,7 +15,7 @@ const COMMANDS: usize = 120;
 const RESTART_LIMIT: Duration = Duration::from_mins(3);
 
 /// A broker of its own, so that no other test loses its connection; the shared database and store.
-async fn own_broker(dir: &Path) -> Services {
+pub(crate) async fn own_broker(dir: &Path) -> Services {
     let own = start_broker(dir).await;
     let shared = Services::load().unwrap();
     Services {
@@ -34,7 +34,7 @@ async fn start_broker(dir: &Path) -> Services {
     tokio::task::spawn_blocking(start).await.unwrap().unwrap()
 }
 
-async fn stop_broker(dir: &Path) {
+pub(crate) async fn stop_broker(dir: &Path) {
     let dir = dir.to_owned();
     let stop = move || Stack::at(&dir)?.down(&Progress::silent());
     tokio::task::spawn_blocking(stop).await.unwrap().unwrap();

@@ -23,6 +23,8 @@ mod locations;
 mod locking;
 mod main_job;
 mod metering;
+mod moving;
+mod parked;
 mod permissions;
 mod quota;
 mod reconcile;

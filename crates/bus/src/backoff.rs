@@ -25,11 +25,6 @@ impl Backoff {
         Self { failures: 0, limit_ms }
     }
 
-    /// How often there was a wait since the last success.
-    pub(crate) const fn failures(&self) -> u32 {
-        self.failures
-    }
-
     /// How long to wait now: between a half and the whole of the step.
     pub(crate) fn next_wait(&mut self) -> Duration {
         let step_ms = FIRST_MS.saturating_mul(1 << self.failures.min(10)).min(self.limit_ms);

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
@@ -12,6 +13,7 @@ use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use messages::{Delivery, Outcome, ParkReason, Refusal, Reply, RetryKind};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -25,8 +27,10 @@ use crate::topology::Topology;
 
 const BODY_BYTES_MAX: usize = 1_048_576;
 const REOPEN_WAIT_MS_MAX: u64 = 1_000;
-/// After so many consumers that died before their first delivery, something in the queue may be killing them.
-const FRUITLESS_MAX: u32 = 3;
+/// After so many consumers that were lost in short order, something in the queue may be killing them.
+const LOSSES_MAX: u32 = 3;
+/// Losses that lie further apart have nothing to do with each other.
+const LOSSES_APART: Duration = Duration::from_mins(10);
 
 /// Decides what becomes of a delivery; it neither acknowledges nor publishes. A panic counts as a failed attempt.
 pub type Handler = Arc<dyn Fn(Delivery) -> BoxFuture<'static, Outcome> + Send + Sync>;
@@ -102,9 +106,51 @@ struct Line {
 /// Why one consumer ended.
 enum End {
     Shutdown,
-    /// A careful consumer got its first delivery.
+    /// A careful consumer got as many deliveries as another has in hand, and lived.
     Recovered,
     Lost(String),
+}
+
+/// How the last consumers ended.
+///
+/// A message that lapin can't even parse kills the connection, and the broker counts that as a delivery of all that
+/// were sent ahead. Taken one by one, it reaches the delivery limit without its neighbours.
+struct Losses {
+    backoff: Backoff,
+    count: u32,
+    last: Instant,
+    deliveries_since: u16,
+    prefetch: u16,
+}
+
+impl Losses {
+    fn new(prefetch: u16) -> Self {
+        let backoff = Backoff::up_to_ms(REOPEN_WAIT_MS_MAX);
+        Self { backoff, count: 0, last: Instant::now(), deliveries_since: 0, prefetch }
+    }
+
+    /// Whether messages are to be taken one by one.
+    const fn call_for_care(&self) -> bool {
+        self.count >= LOSSES_MAX
+    }
+
+    /// How long to wait for the next consumer.
+    fn lost(&mut self) -> Duration {
+        let is_apart = self.last.elapsed() > LOSSES_APART;
+        self.count = if is_apart { 1 } else { self.count.saturating_add(1) };
+        self.last = Instant::now();
+        self.deliveries_since = 0;
+        self.backoff.next_wait()
+    }
+
+    /// After as many deliveries as are sent ahead, or after a while, whatever killed the consumers isn't there any more.
+    fn delivered(&mut self) {
+        self.backoff.reset();
+        self.deliveries_since = self.deliveries_since.saturating_add(1);
+        if self.deliveries_since >= self.prefetch || self.last.elapsed() > LOSSES_APART {
+            self.count = 0;
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -118,11 +164,9 @@ struct Worker {
 
 impl Worker {
     async fn run(&self, bus: &Bus, prefetch: u16, shutdown: &CancellationToken) {
-        let mut backoff = Backoff::up_to_ms(REOPEN_WAIT_MS_MAX);
+        let mut losses = Losses::new(prefetch);
         loop {
-            // A message that lapin can't even parse kills the connection. Taken alone, it reaches the delivery limit
-            // without its neighbours.
-            let careful = backoff.failures() >= FRUITLESS_MAX;
+            let careful = losses.call_for_care();
             let opened = tokio::select! {
                 () = shutdown.cancelled() => return,
                 opened = self.open(bus, if careful { 1 } else { prefetch }) => opened,
@@ -130,7 +174,7 @@ impl Worker {
             let reason = match opened {
                 Ok(Ok(line)) => {
                     let session = Arc::clone(&line.session);
-                    match session.while_alive(self.feed(line, careful, &mut backoff, shutdown)).await {
+                    match session.while_alive(self.feed(line, careful, &mut losses, shutdown)).await {
                         Ok(End::Shutdown) => return,
                         Ok(End::Recovered) => continue,
                         Ok(End::Lost(reason)) => reason,
@@ -144,7 +188,7 @@ impl Worker {
             tracing::warn!(queue = self.settler.queue, reason, "lost the consumer; making a new one");
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(backoff.next_wait()) => {}
+                () = tokio::time::sleep(losses.lost()) => {}
             }
         }
     }
@@ -167,7 +211,7 @@ impl Worker {
         })
     }
 
-    async fn feed(&self, line: Line, careful: bool, backoff: &mut Backoff, shutdown: &CancellationToken) -> End {
+    async fn feed(&self, line: Line, careful: bool, losses: &mut Losses, shutdown: &CancellationToken) -> End {
         let Line { session, channel, mut consumer } = line;
         loop {
             let permit = tokio::select! {
@@ -184,14 +228,14 @@ impl Worker {
                 Some(Err(error)) => return End::Lost(error.to_string()),
                 None => return End::Lost("the broker ended it: its queue was deleted or moved".to_owned()),
             };
-            backoff.reset();
+            losses.delivered();
             // The channel lives until its last delivery is acknowledged.
             let (worker, session, channel) = (self.clone(), Arc::clone(&session), channel.clone());
             self.tasks.spawn(async move {
                 worker.handle(&session, raw).await;
                 drop((channel, permit));
             });
-            if careful {
+            if careful && !losses.call_for_care() {
                 break;
             }
         }
@@ -233,4 +277,46 @@ impl Worker {
 fn undecodable(action: &str, defect: String) -> Outcome {
     let reply = Some(Reply::refused(action, &Refusal::new(defect.clone())));
     Outcome::Park { reason: ParkReason::Undecodable, detail: defect, reply }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn care_begins_after_losses_in_short_order_and_ends_with_as_many_deliveries_as_are_sent_ahead() {
+        let mut losses = Losses::new(4);
+        for loss in 1..=3 {
+            assert!(!losses.call_for_care(), "before loss {loss}");
+            losses.delivered();
+            losses.lost();
+        }
+        assert!(losses.call_for_care(), "although there were deliveries in between");
+        for _ in 0..3 {
+            losses.delivered();
+        }
+        losses.lost();
+        for _ in 0..3 {
+            losses.delivered();
+            assert!(losses.call_for_care(), "the last loss is too near");
+        }
+        losses.delivered();
+        assert!(!losses.call_for_care());
+    }
+    #[tokio::test(start_paused = true)]
+    async fn losses_that_lie_far_apart_have_nothing_to_do_with_each_other() {
+        let mut losses = Losses::new(4);
+        for _ in 0..10 {
+            losses.lost();
+            tokio::time::advance(LOSSES_APART + Duration::from_secs(1)).await;
+            assert!(!losses.call_for_care());
+        }
+        for _ in 0..3 {
+            losses.lost();
+        }
+        assert!(losses.call_for_care());
+        tokio::time::advance(LOSSES_APART + Duration::from_secs(1)).await;
+        losses.delivered();
+        assert!(!losses.call_for_care());
+    }
 }

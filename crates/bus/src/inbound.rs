@@ -10,10 +10,26 @@ use model::Timestamp;
 
 pub(crate) const ATTEMPTS: &str = "x-attempts";
 pub(crate) const BUSY: &str = "x-busy";
+pub(crate) const FIRST_ERROR: &str = "x-first-error";
 pub(crate) const FIRST_FAILED_AT: &str = "x-first-failed-at";
 pub(crate) const LAST_ERROR: &str = "x-last-error";
+pub(crate) const LAST_FAILED_AT: &str = "x-last-failed-at";
 pub(crate) const PUBLISHER: &str = "x-publisher";
+pub(crate) const PARKED_ID: &str = "x-parked-id";
+pub(crate) const PARKED_REASON: &str = "x-parked-reason";
+pub(crate) const PARKED_DETAIL: &str = "x-parked-detail";
+pub(crate) const PARKED_AT: &str = "x-parked-at";
+pub(crate) const SOURCE_QUEUE: &str = "x-source-queue";
+/// What the broker notes of a message that it dead-letters itself.
+pub(crate) const DEATH: &str = "x-death";
 const DEADLINE: &str = "deadline";
+
+/// An error and its moment, as they stand in the headers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct NotedError {
+    pub(crate) error: Option<String>,
+    pub(crate) at: Option<String>,
+}
 
 /// A message with what earlier attempts at it left in its headers. That counts only from a role's own user.
 #[derive(Debug, Clone, Default)]
@@ -22,8 +38,10 @@ pub(crate) struct Inbound {
     pub(crate) delivery: Delivery,
     /// How often it met another command at work.
     pub(crate) busy: u32,
-    /// When it failed for the first time.
-    pub(crate) first_failed_at: Option<String>,
+    /// What went wrong first.
+    pub(crate) first: NotedError,
+    /// What went wrong last.
+    pub(crate) last: NotedError,
     /// Why it can't be handled, where it can't.
     pub(crate) defect: Option<String>,
 }
@@ -59,14 +77,21 @@ pub(crate) fn read(queue: &str, properties: &BasicProperties, body: Vec<u8>, own
         attempts: kept(ATTEMPTS).map_or(0, count),
         body,
     };
-    let first_failed_at = kept(FIRST_FAILED_AT).and_then(text);
-    Inbound { delivery, busy: kept(BUSY).map_or(0, count), first_failed_at, defect }
+    let noted = |error, at| NotedError { error: kept(error).and_then(text), at: kept(at).and_then(text) };
+    Inbound {
+        delivery,
+        busy: kept(BUSY).map_or(0, count),
+        first: noted(FIRST_ERROR, FIRST_FAILED_AT),
+        last: noted(LAST_ERROR, LAST_FAILED_AT),
+        defect,
+    }
 }
 
 /// The properties of a message that `user` publishes again: all as they were, with `notes` among the headers.
 ///
-/// Left out is what would steer the broker: an expiration (the queue decides how long it waits), the routing headers
-/// `CC` and `BCC` (they would be followed with our permissions) and the history of dead-lettering.
+/// Left out is what would steer the broker: an expiration (whoever publishes decides how long it waits), the routing
+/// headers `CC` and `BCC` (they would be followed with our permissions) and the history of dead-lettering. Left out, too,
+/// are notes of an earlier life: `notes` has those that are still true, and a client's own must not become ours.
 pub(crate) fn again(
     original: &BasicProperties,
     user: &str,
@@ -74,7 +99,7 @@ pub(crate) fn again(
 ) -> Result<BasicProperties, String> {
     let mut headers = BTreeMap::new();
     for (name, value) in original.headers().iter().flat_map(FieldTable::inner) {
-        if !steers_the_broker(name.as_str()) {
+        if !steers_the_broker(name.as_str()) && !is_note(name.as_str()) {
             headers.insert(name.clone(), value.clone());
         }
     }
@@ -115,16 +140,22 @@ pub(crate) fn again(
 }
 
 fn steers_the_broker(header: &str) -> bool {
-    matches!(header, "CC" | "BCC" | "x-death" | "x-delivery-count")
+    matches!(header, "CC" | "BCC" | DEATH | "x-delivery-count")
         || header.starts_with("x-first-death-")
         || header.starts_with("x-last-death-")
+}
+
+fn is_note(header: &str) -> bool {
+    const NOTES: [&str; 8] =
+        [ATTEMPTS, BUSY, FIRST_ERROR, FIRST_FAILED_AT, LAST_ERROR, LAST_FAILED_AT, PUBLISHER, SOURCE_QUEUE];
+    NOTES.contains(&header) || header.starts_with("x-parked-")
 }
 
 fn owned(value: Option<&ShortString>) -> Option<String> {
     value.map(|text| text.as_str().to_owned())
 }
 
-fn text(value: &AMQPValue) -> Option<String> {
+pub(crate) fn text(value: &AMQPValue) -> Option<String> {
     match value {
         AMQPValue::LongString(text) => String::from_utf8(text.as_bytes().to_vec()).ok(),
         AMQPValue::ShortString(text) => Some(text.as_str().to_owned()),
@@ -132,7 +163,7 @@ fn text(value: &AMQPValue) -> Option<String> {
     }
 }
 
-fn integer(value: &AMQPValue) -> Option<i64> {
+pub(crate) fn integer(value: &AMQPValue) -> Option<i64> {
     match value {
         AMQPValue::ShortShortInt(number) => Some((*number).into()),
         AMQPValue::ShortShortUInt(number) => Some((*number).into()),
@@ -197,17 +228,23 @@ mod tests {
             (PUBLISHER, long("php-frontend")),
             (ATTEMPTS, AMQPValue::LongInt(3)),
             (BUSY, AMQPValue::LongInt(4)),
+            (FIRST_ERROR, long("RGW is away")),
             (FIRST_FAILED_AT, long("2026-01-01T00:00:00Z")),
+            (LAST_ERROR, long("RGW is slow")),
+            (LAST_FAILED_AT, long("2026-01-01T00:00:01Z")),
         ];
         let own = read_one(&message(Some(OWN), &headers));
         assert_eq!(own.delivery.publisher.as_deref(), Some("php-frontend"));
         assert_eq!((own.delivery.attempts, own.busy), (3, 4));
-        assert!(own.first_failed_at.is_some());
+        let noted = |error: &str, at: &str| NotedError { error: Some(error.to_owned()), at: Some(at.to_owned()) };
+        assert_eq!(own.first, noted("RGW is away", "2026-01-01T00:00:00Z"));
+        assert_eq!(own.last, noted("RGW is slow", "2026-01-01T00:00:01Z"));
 
         for user in [Some("somebody"), None] {
             let foreign = read_one(&message(user, &headers));
             assert_eq!(foreign.delivery.publisher.as_deref(), user);
-            assert_eq!((foreign.delivery.attempts, foreign.busy, foreign.first_failed_at), (0, 0, None));
+            assert_eq!((foreign.delivery.attempts, foreign.busy), (0, 0));
+            assert_eq!((foreign.first, foreign.last), (NotedError::default(), NotedError::default()));
         }
     }
 
@@ -239,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_published_again_keeps_all_but_what_steers_the_broker() {
+    fn a_message_published_again_keeps_all_but_what_steers_the_broker_and_what_was_noted() {
         let original = message(
             Some("php-frontend"),
             &[
@@ -247,6 +284,10 @@ mod tests {
                 ("BCC", AMQPValue::FieldArray(vec![long("s3.billing")].into())),
                 ("x-death", AMQPValue::FieldArray(Vec::new().into())),
                 ("x-first-death-queue", long("q")),
+                ("x-publisher", long("purser-billing")),
+                ("x-parked-id", long("of an earlier life")),
+                ("x-source-queue", long("s3.billing")),
+                ("x-last-error", long("RGW is away")),
                 ("tracestate", long("a=b")),
             ],
         )

@@ -8,10 +8,11 @@ use lapin::options::{BasicAckOptions, BasicNackOptions, BasicPublishOptions};
 use lapin::types::AMQPValue;
 use messages::{CallerAddress, Outcome, ParkReason, Reply, RetryKind, RoleName};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::connection::{Bus, Session};
 use crate::consume::RetryPolicy;
-use crate::inbound::{self, Inbound};
+use crate::inbound::{self, Inbound, NotedError};
 use crate::publish::{PublishError, Publisher};
 use crate::topology::{RETRY_DELAYS, RetryDelay, Topology};
 
@@ -31,6 +32,14 @@ const REQUEUE_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct Unsettled<'a> {
     pub(crate) session: &'a Session,
     pub(crate) raw: &'a RawDelivery,
+}
+
+/// Where a message goes that is published again, and how long it waits there.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    exchange: &'a str,
+    routing_key: &'a str,
+    wait_ms: Option<u32>,
 }
 
 /// Carries out outcomes for one consumer.
@@ -79,10 +88,10 @@ impl Settler {
             }
             return;
         };
-        let mut notes = self.notes(inbound, attempts);
+        let mut notes = self.notes(inbound, attempts, error);
         notes.insert(inbound::BUSY, AMQPValue::LongLongInt(busy.into()));
-        notes.insert(inbound::LAST_ERROR, note(error));
-        if self.publish_again(unsettled, "", &retry_queue, notes).await {
+        let place = Place { exchange: "", routing_key: &retry_queue, wait_ms: Some(jittered_ms(delay)) };
+        if self.publish_again(unsettled, place, notes).await {
             metrics::counter!("purser_bus_retries_total", "queue" => self.queue.clone()).increment(1);
             tracing::info!(queue = self.queue, attempts, busy, wait = delay.name, error, "comes back later");
             self.acknowledge(unsettled).await;
@@ -98,12 +107,14 @@ impl Settler {
         reason: ParkReason,
         detail: &str,
     ) -> bool {
-        let mut notes = self.notes(inbound, attempts);
-        notes.insert("x-parked-reason", note(reason.as_str()));
-        notes.insert("x-parked-detail", note(detail));
-        notes.insert("x-parked-at", note(&self.bus.clock().now().to_rfc3339()));
-        notes.insert("x-source-queue", note(&self.queue));
-        let parked = self.publish_again(unsettled, PARKED_EXCHANGE, self.role.as_str(), notes).await;
+        let mut notes = self.notes(inbound, attempts, detail);
+        notes.insert(inbound::PARKED_ID, note(&Uuid::now_v7().to_string()));
+        notes.insert(inbound::PARKED_REASON, note(reason.as_str()));
+        notes.insert(inbound::PARKED_DETAIL, note(detail));
+        notes.insert(inbound::PARKED_AT, note(&self.bus.clock().now().to_rfc3339()));
+        notes.insert(inbound::SOURCE_QUEUE, note(&self.queue));
+        let place = Place { exchange: PARKED_EXCHANGE, routing_key: self.role.as_str(), wait_ms: None };
+        let parked = self.publish_again(unsettled, place, notes).await;
         if parked {
             let labels = [("queue", self.queue.clone()), ("reason", reason.as_str().to_owned())];
             metrics::counter!("purser_bus_parked_total", &labels).increment(1);
@@ -113,11 +124,15 @@ impl Settler {
     }
 
     /// The headers that a retried and a parked message have in common.
-    fn notes(&self, inbound: &Inbound, attempts: u32) -> BTreeMap<&'static str, AMQPValue> {
-        let first = inbound.first_failed_at.clone().unwrap_or_else(|| self.bus.clock().now().to_rfc3339());
+    fn notes(&self, inbound: &Inbound, attempts: u32, error: &str) -> BTreeMap<&'static str, AMQPValue> {
+        let now = self.bus.clock().now().to_rfc3339();
+        let NotedError { error: first_error, at: first_failed_at } = &inbound.first;
         BTreeMap::from([
             (inbound::ATTEMPTS, AMQPValue::LongLongInt(attempts.into())),
-            (inbound::FIRST_FAILED_AT, note(&first)),
+            (inbound::FIRST_ERROR, note(first_error.as_deref().unwrap_or(error))),
+            (inbound::FIRST_FAILED_AT, note(first_failed_at.as_ref().unwrap_or(&now))),
+            (inbound::LAST_ERROR, note(error)),
+            (inbound::LAST_FAILED_AT, note(&now)),
             // Empty where nobody is known, so that the message doesn't come back as our own.
             (inbound::PUBLISHER, note(inbound.delivery.publisher.as_deref().unwrap_or_default())),
         ])
@@ -127,12 +142,15 @@ impl Settler {
     async fn publish_again(
         &self,
         unsettled: Unsettled<'_>,
-        exchange: &str,
-        routing_key: &str,
+        place: Place<'_>,
         notes: BTreeMap<&'static str, AMQPValue>,
     ) -> bool {
+        let Place { exchange, routing_key, wait_ms } = place;
         let published = match inbound::again(&unsettled.raw.properties, self.bus.user(), notes) {
-            Ok(properties) => {
+            Ok(mut properties) => {
+                if let Some(wait_ms) = wait_ms {
+                    properties = properties.with_expiration(wait_ms.to_string().into());
+                }
                 let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
                 self.publisher.publish_raw(exchange, routing_key, options, &unsettled.raw.data, properties).await
             }
@@ -182,7 +200,13 @@ fn failed_delay(attempts: u32) -> RetryDelay {
     RETRY_DELAYS[usize::try_from(attempts.max(1)).unwrap_or(last).min(last)]
 }
 
-fn note(text: &str) -> AMQPValue {
+/// Between a half and the whole of the wait, so that what failed together doesn't come back at the same moment. The
+/// queue's own limit is the whole: behind a message that waits longer this one comes no later than that.
+fn jittered_ms(delay: RetryDelay) -> u32 {
+    rand::random_range(delay.wait_ms / 2..=delay.wait_ms)
+}
+
+pub(crate) fn note(text: &str) -> AMQPValue {
     let mut end = text.len().min(NOTE_BYTES_MAX);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -200,6 +224,17 @@ mod tests {
         assert_eq!(failed, ["1s", "1s", "5s", "30s", "2m", "10m", "10m", "10m"]);
         let busy: Vec<_> = [1, 10, 11, u32::MAX].map(|times| busy_delay(times).name).into();
         assert_eq!(busy, ["100ms", "100ms", "1s", "1s"]);
+    }
+
+    #[test]
+    fn waits_are_spread_over_the_upper_half() {
+        for delay in RETRY_DELAYS {
+            let waits: Vec<_> = (0..500).map(|_| jittered_ms(delay)).collect();
+            assert!(waits.iter().all(|wait| (delay.wait_ms / 2..=delay.wait_ms).contains(wait)), "{}", delay.name);
+            let quarter = delay.wait_ms / 4;
+            let late = waits.iter().filter(|wait| **wait > delay.wait_ms - quarter).count();
+            assert!(late > 0 && late < waits.len(), "{}: some early, some late", delay.name);
+        }
     }
 
     #[test]

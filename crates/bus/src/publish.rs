@@ -52,6 +52,10 @@ impl Publisher {
         Self { bus }
     }
 
+    pub(crate) fn user(&self) -> &str {
+        self.bus.user()
+    }
+
     /// Publishes and waits for the confirm; waits for a connection first where there is none. At most 30 seconds.
     pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
         let properties = message.properties(self.bus.user())?;

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 
 use crate::{Failure, Step};
 
-/// How long answers are kept, where nothing else is said.
-const ANSWERS_KEPT: TimeDelta = TimeDelta::days(7);
+/// How long answers are kept, where nothing else is said: so long the same command again is answered and not done again.
+pub const ANSWERS_KEPT: TimeDelta = TimeDelta::days(7);
 
 /// What is known of a command.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,7 +18,7 @@ mod step;
 pub use command::{DatabaseCommand, Decision, OutsideCommand};
 pub use failure::Failure;
 pub use intent::{ExpiredIntent, Lease};
-pub use journal::{Journal, ReplySealer, Seen};
+pub use journal::{ANSWERS_KEPT, Journal, ReplySealer, Seen};
 pub use log::{LogEntry, read_log};
 pub use migrate::{JOURNAL_MIGRATOR, LOG_MIGRATOR};
 pub use relay::{Publish, PublishFailure, Relay};

@@ -22,10 +22,10 @@ use crate::action::{
 use crate::event::{
     AccountAccessChanged, AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged,
     AccountReleased, BucketCreated, BucketDeleted, BucketDiscovered, BucketVanished, BucketWatched, CustomerChanged,
-    DriftDetected, FileDeleted, InvoiceIssued, InvoicingTaskParked, KeyRotated, KeyShown, OrderFailed, OrderPlaced,
-    PaymentReceived, PlanChanged, QuotaThresholdCrossed, ServiceCancellationWithdrawn, ServiceCancelled, ServiceDunned,
-    ServiceEnded, ServiceHeld, ServicePlanChanged, ServiceRenewed, ServiceStarted, ServiceTerminated, UsageGapDetected,
-    UsageRecorded,
+    DriftDetected, FileDeleted, InvoiceIssued, InvoicingTaskParked, KeyRotated, KeyShown, MessageDropped,
+    MessageRedriven, OrderFailed, OrderPlaced, PaymentReceived, PlanChanged, QuotaThresholdCrossed,
+    ServiceCancellationWithdrawn, ServiceCancelled, ServiceDunned, ServiceEnded, ServiceHeld, ServicePlanChanged,
+    ServiceRenewed, ServiceStarted, ServiceTerminated, UsageGapDetected, UsageRecorded,
 };
 use crate::{Action, EventData};
 
@@ -127,6 +127,8 @@ pub fn visit_events<V: EventVisitor>(visitor: &mut V) {
     visitor.visit::<FileDeleted>(FileDeleted::EVENT);
     visitor.visit::<KeyRotated>(KeyRotated::EVENT);
     visitor.visit::<KeyShown>(KeyShown::EVENT);
+    visitor.visit::<MessageDropped>(MessageDropped::EVENT);
+    visitor.visit::<MessageRedriven>(MessageRedriven::EVENT);
     visitor.visit::<OrderFailed>(OrderFailed::EVENT);
     visitor.visit::<OrderPlaced>(OrderPlaced::EVENT);
     visitor.visit::<PlanChanged>("plan.added");

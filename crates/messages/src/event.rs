@@ -3,6 +3,7 @@
 mod accounts;
 mod drift;
 mod invoices;
+mod parked;
 mod services;
 mod usage;
 
@@ -15,6 +16,7 @@ pub use accounts::{
 pub use drift::{DriftDetected, DriftKind};
 pub use invoices::{InvoiceIssued, InvoicingTaskParked, PaymentReceived, ServiceDunned, ServicePlanChanged};
 use model::{CustomerId, Location, OrderId, PlanId, S3Uid, Timestamp};
+pub use parked::{MessageDropped, MessageRedriven};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -45,6 +47,8 @@ pub enum Subject {
     Usage(S3Uid),
     /// `location/<code>`.
     Location(Location),
+    /// `message/<uuid>`: a parked message that names no account.
+    Message(Uuid),
 }
 
 impl fmt::Display for Subject {
@@ -56,6 +60,7 @@ impl fmt::Display for Subject {
             Self::Customer(id) => write!(f, "customer/{id}"),
             Self::Usage(s3uid) => write!(f, "usage/{s3uid}"),
             Self::Location(code) => write!(f, "location/{code}"),
+            Self::Message(id) => write!(f, "message/{id}"),
         }
     }
 }
@@ -114,6 +119,8 @@ event!(
     InvoicingTaskParked => "invoicing.task_parked",
     KeyRotated => "key.rotated",
     KeyShown => "key.shown",
+    MessageDropped => "message.dropped",
+    MessageRedriven => "message.redriven",
     OrderFailed => "order.failed",
     OrderPlaced => "order.placed",
     PaymentReceived => "payment.received",
@@ -155,6 +162,8 @@ pub const EVENTS: &[(&str, RoleName)] = &[
     (InvoicingTaskParked::EVENT, RoleName::Billing),
     (KeyRotated::EVENT, RoleName::Provisioner),
     (KeyShown::EVENT, RoleName::Provisioner),
+    (MessageDropped::EVENT, RoleName::Billing),
+    (MessageRedriven::EVENT, RoleName::Billing),
     (OrderFailed::EVENT, RoleName::Billing),
     (OrderPlaced::EVENT, RoleName::Billing),
     (PaymentReceived::EVENT, RoleName::Billing),

@@ -37,10 +37,10 @@ pub use event::{
     AccountAccessChanged, AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged,
     AccountReleased, BucketCreated, BucketDeleted, BucketDiscovered, BucketVanished, BucketWatched, CustomerChanged,
     DriftDetected, DriftKind, EVENTS, Event, EventData, FileDeleted, GapKind, InvoiceIssued, InvoicingTaskParked,
-    KeyRotated, KeyShown, OrderFailed, OrderPlaced, PaymentReceived, PlanChanged, QuotaThresholdCrossed,
-    ServiceCancellationWithdrawn, ServiceCancelled, ServiceDunned, ServiceEnded, ServiceHeld, ServicePlanChanged,
-    ServiceRenewed, ServiceStarted, ServiceTerminated, StorageInHour, Subject, TrafficInHour, UsageGapDetected,
-    UsageRecorded,
+    KeyRotated, KeyShown, MessageDropped, MessageRedriven, OrderFailed, OrderPlaced, PaymentReceived, PlanChanged,
+    QuotaThresholdCrossed, ServiceCancellationWithdrawn, ServiceCancelled, ServiceDunned, ServiceEnded, ServiceHeld,
+    ServicePlanChanged, ServiceRenewed, ServiceStarted, ServiceTerminated, StorageInHour, Subject, TrafficInHour,
+    UsageGapDetected, UsageRecorded,
 };
 pub use outgoing::Envelope;
 pub use reply::{Refusal, RefusalKind, Reply};

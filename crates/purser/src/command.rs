@@ -12,6 +12,7 @@ mod invoice;
 mod ledger;
 mod migrate;
 mod moment;
+mod parked;
 mod payment;
 mod plan;
 mod reconcile;
@@ -88,6 +89,9 @@ enum Command {
     Ledger(ledger::LedgerCommand),
     /// What an account used
     Usage(usage::UsageCommand),
+    /// Messages that were set aside for a person
+    #[command(subcommand)]
+    Parked(parked::ParkedCommand),
     /// Compare database and RGW, and put right what is asked for
     ///
     /// Exit code 0: they agree. 1: something doesn't. 2: something couldn't be compared.
@@ -105,10 +109,13 @@ impl Cli {
     /// How this command ends when it fails: where 1 tells of what was found, a failure is something else.
     pub(crate) fn failure_code(&self) -> ExitCode {
         match self.command {
-            Command::Reconcile(_) | Command::Doctor(_) | Command::Ledger(ledger::LedgerCommand::Verify) => {
+            Command::Parked(_)
+            | Command::Reconcile(_)
+            | Command::Doctor(_)
+            | Command::Ledger(ledger::LedgerCommand::Verify)
+            | Command::Billing(billing::Billing { command: Some(billing::BillingCommand::Run(_)) }) => {
                 ExitCode::from(2)
             }
-            Command::Billing(billing::Billing { command: Some(billing::BillingCommand::Run(_)) }) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }
@@ -138,6 +145,7 @@ impl Cli {
             Command::Payment(command) => command.run(&config).await,
             Command::Ledger(command) => return command.run(&config).await,
             Command::Usage(command) => command.run(&config).await,
+            Command::Parked(command) => return command.run(&config).await,
             Command::Reconcile(command) => return command.run(&config).await,
             Command::Doctor(command) => return command.run(&config).await,
             Command::Config(command) => command.run(&config, &self.config),

@@ -143,6 +143,30 @@ impl Management {
         self.put(&["policies", vhost, name], policy).await
     }
 
+    /// The first messages of a queue, as the page's "Get messages" shows them. `ack_mode` says what becomes of them:
+    /// `ack_requeue_true` and `reject_requeue_true` put them back, `ack_requeue_false` takes them away.
+    pub async fn get_messages(&self, vhost: &str, queue: &str, count: u32, ack_mode: &str) -> Result<Vec<Value>> {
+        let body = json!({ "count": count, "ackmode": ack_mode, "encoding": "auto" });
+        let answer = self.send(Method::POST, &["queues", vhost, queue, "get"], Some(&body)).await?;
+        serde_json::from_str(&answer).with_context(|| format!("reading the messages of {queue}"))
+    }
+
+    /// Publishes a message as the page's "Publish message" does: `{"routing_key": …, "properties": {…}, "payload": …,
+    /// "payload_encoding": "string"}`.
+    pub async fn publish(&self, vhost: &str, exchange: &str, message: &Value) -> Result<()> {
+        self.send(Method::POST, &["exchanges", vhost, exchange, "publish"], Some(message)).await.map(drop)
+    }
+
+    /// Starts a shovel; the broker needs the plugins `rabbitmq_shovel` and `rabbitmq_shovel_management`.
+    pub async fn put_shovel(&self, vhost: &str, name: &str, shovel: &Value) -> Result<()> {
+        self.put(&["parameters", "shovel", vhost, name], &json!({ "value": shovel })).await
+    }
+
+    /// Ends a shovel. Nothing where there is none.
+    pub async fn delete_shovel(&self, vhost: &str, name: &str) -> Result<()> {
+        self.delete(&["parameters", "shovel", vhost, name]).await
+    }
+
     /// All queues of a virtual host.
     pub async fn queues(&self, vhost: &str) -> Result<Vec<Queue>> {
         self.get(&["queues", vhost]).await

@@ -60,12 +60,16 @@ async fn a_failed_message_returns_to_its_queue_and_is_parked_in_the_end() {
             ("x-source-queue", "s3.billing"),
             ("x-publisher", &broker.user_name("php-frontend")),
             ("x-attempts", "2"),
+            ("x-first-error", "RGW is away"),
+            ("x-last-error", "RGW is away"),
             ("tracestate", "a=b"),
         ];
         for (name, value) in expected {
             assert_eq!(header(&parked, name).as_deref(), Some(value), "{name}");
         }
-        assert!(header(&parked, "x-first-failed-at") <= header(&parked, "x-parked-at"));
+        let moments = ["x-first-failed-at", "x-last-failed-at", "x-parked-at"].map(|name| header(&parked, name));
+        assert!(moments[0].is_some() && moments.is_sorted(), "{moments:?}");
+        assert!(header(&parked, "x-parked-id").is_some_and(|id| id.parse::<uuid::Uuid>().is_ok()));
         assert_eq!(parked.properties.message_id().as_ref().map(ToString::to_string), id);
         consuming.stop().await;
         assert_eq!(broker.ready("s3.billing").await, 0);
@@ -140,6 +144,10 @@ async fn what_cannot_be_read_is_parked_and_its_caller_is_told() {
         let text = String::from_utf8_lossy(&reply.body).into_owned();
         assert!(text.contains("the body has 1048577 bytes; the limit is 1048576"), "{text}");
         let parked = broker.take("s3.billing.parked").await;
+        for name in ["x-parked-id", "x-first-failed-at", "x-last-failed-at"] {
+            assert!(header(&parked, name).is_some(), "{name}, at first sight");
+        }
+        assert_eq!(header(&parked, "x-first-error"), header(&parked, "x-parked-detail"));
         assert_eq!(
             (parked.data.len(), header(&parked, "x-parked-reason").as_deref()),
             (1_048_577, Some("undecodable"))
@@ -205,27 +213,6 @@ async fn a_deleted_queue_is_consumed_again_once_it_is_back() {
         Topology::of_role(RoleName::Billing).declare(&bus).await.expect("declared again");
         bus.publisher().publish(query(b"2")).await.expect("published");
         assert_eq!(next(&mut deliveries).await.body, b"2");
-        consuming.stop().await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_property_that_is_not_utf8_does_not_stop_the_queue() {
-    with_broker(async |broker| {
-        let bus = billing(&broker).await;
-        let definitions = Topology::purser().definitions_json();
-        let policies = serde_json::json!({"policies": definitions["policies"]});
-        broker.management.import_definitions(&broker.vhost, &policies).await.expect("the delivery limit");
-        let (handler, mut deliveries) = watched(|_| Outcome::Done(None));
-        let consuming = Consuming::start(&bus, "s3.billing", 1, handler);
-
-        let publisher = crate::fixture::connect(&broker.rewriting_url().await).await.expect("connected");
-        let broken = Message { app_id: Some(crate::fixture::REWRITTEN.to_owned()), ..command(b"broken") };
-        publisher.publisher().publish(broken).await.expect("the broker takes it");
-        publisher.publisher().publish(command(b"sound")).await.expect("published");
-        assert_eq!(next(&mut deliveries).await.body, b"sound");
-        eventually("the broken one aside", async || (broker.ready("s3.billing.parked").await == 1).then_some(())).await;
         consuming.stop().await;
     })
     .await;

@@ -2,7 +2,9 @@
 
 mod consuming;
 mod fixture;
+mod parked;
 mod permissions;
+mod poison;
 mod publishing;
 mod reconnecting;
 mod topology;

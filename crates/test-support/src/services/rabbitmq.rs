@@ -26,6 +26,9 @@ const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 const ERLANG_ARGS: &str = "-kernel inet_dist_use_interface {127,0,0,1} -rabbit quorum_tick_interval 1000";
 const AMQP_GREETING: &[u8] = b"AMQP\x00\x00\x09\x01";
 
+/// The management page with what moves messages from queue to queue.
+const PLUGINS: &str = "[rabbitmq_management,rabbitmq_shovel,rabbitmq_shovel_management].\n";
+
 /// Where one broker's files are.
 pub(super) struct Broker {
     dir: PathBuf,
@@ -125,7 +128,7 @@ impl Broker {
             password = settings.rabbitmq_password,
         );
         write_private(&self.dir.join("rabbitmq.conf"), USER, 0o600, &config)?;
-        write_private(&self.dir.join("enabled_plugins"), USER, 0o644, "[rabbitmq_management].\n")?;
+        write_private(&self.dir.join("enabled_plugins"), USER, 0o644, PLUGINS)?;
         write_private(&self.dir.join("rabbitmq-env.conf"), USER, 0o644, "")?;
         let cookie = self.dir.join(".erlang.cookie");
         if !cookie.exists() {

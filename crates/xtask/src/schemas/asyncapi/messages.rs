@@ -154,11 +154,17 @@ fn parked() -> Value {
         "title": "A message kept aside",
         "summary": "Body and properties as they came.",
         "headers": {"type": "object", "properties": {
+            "x-parked-id": {"type": "string", "format": "uuid", "description": "Names it for as long as it is parked."},
             "x-parked-reason": {"enum": reasons, "description": "Why."},
             "x-parked-detail": {"type": "string", "description": "Why, in words."},
             "x-parked-at": {"type": "string", "format": "date-time", "description": "When."},
+            "x-source-queue": {"type": "string", "description": "The queue that it came from."},
             "x-publisher": {"type": "string", "description": "Who published it first, as the broker checked it."},
             "x-attempts": {"type": "integer", "description": "How often it had failed."},
+            "x-first-error": {"type": "string", "description": "What went wrong first."},
+            "x-first-failed-at": {"type": "string", "format": "date-time", "description": "When."},
+            "x-last-error": {"type": "string", "description": "What went wrong last."},
+            "x-last-failed-at": {"type": "string", "format": "date-time", "description": "When."},
         }},
         "payload": {"description": "The body as it came."},
     })

@@ -5,9 +5,9 @@ use messages::{
     AccountAccess, AccountAccessChanged, AccountDeleted, AccountProvisionFailed, AccountProvisioned,
     AccountQuotaChanged, AccountReleased, BucketCreated, BucketDeleted, BucketDiscovered, BucketVanished,
     BucketWatched, CustomerChanged, DriftDetected, DriftKind, Event, FileDeleted, GapKind, KeyKind, KeyRotated,
-    KeyShown, OrderFailed, OrderPlaced, PlanChanged, QuotaThresholdCrossed, RoleName, ServiceCancellationWithdrawn,
-    ServiceCancelled, ServiceEnded, ServiceRenewed, ServiceStarted, ServiceTerminated, StorageInHour, Subject,
-    TrafficInHour, UsageGapDetected, UsageRecorded,
+    KeyShown, MessageDropped, MessageRedriven, OrderFailed, OrderPlaced, PlanChanged, QuotaThresholdCrossed, RoleName,
+    ServiceCancellationWithdrawn, ServiceCancelled, ServiceEnded, ServiceRenewed, ServiceStarted, ServiceTerminated,
+    StorageInHour, Subject, TrafficInHour, UsageGapDetected, UsageRecorded,
 };
 use model::{CustomerId, OrderId, PlanId, ServiceId};
 use serde::Serialize;
@@ -39,6 +39,7 @@ pub(crate) fn event(name: &str, role: RoleName) -> Result<Event> {
         Some(("service", _)) => service(name)?,
         Some(("usage" | "quota" | "drift", _)) => usage(name)?,
         Some(("bucket" | "file" | "key", _)) => bucket(name)?,
+        Some(("message", _)) => message(name)?,
         _ => commerce(name)?,
     };
     Ok(Event {
@@ -81,6 +82,24 @@ fn account(name: &str) -> Result<Said> {
             let (quota_bytes, previous_quota_bytes) = (200_000_000_000, 100_000_000_000);
             let data = AccountQuotaChanged { s3uid, quota_bytes, previous_quota_bytes };
             Said::account("Quota set to 200 GB", &data)
+        }
+        _ => bail!("{name} has no sample event; write one here"),
+    }
+}
+
+fn message(name: &str) -> Result<Said> {
+    let (parked_id, message_id) = (read("0193500a-7a10-7b6c-8f1d-2e3f4a5b6c7e")?, Some(ORDER_ID.to_owned()));
+    let (action, queue) = (Some("delete_bucket".to_owned()), "s3.provisioner".to_owned());
+    match name {
+        "message.redriven" => {
+            let reason = "out-of-attempts".to_owned();
+            let data = MessageRedriven { parked_id, message_id, action, queue, reason };
+            Said::account("A message that had been set aside was given back to work: delete_bucket", &data)
+        }
+        "message.dropped" => {
+            let (reason, note) = ("refused-unheard".to_owned(), "the customer has left".to_owned());
+            let data = MessageDropped { parked_id, message_id, action, queue, reason, note };
+            Said::account("A message that had been set aside was thrown away: delete_bucket", &data)
         }
         _ => bail!("{name} has no sample event; write one here"),
     }
