@@ -4,10 +4,12 @@
 //! channels) is torn down and built anew as a whole: nobody has to reason about half-recovered channels.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, Event};
 use model::{Clock, SystemClock};
@@ -30,6 +32,8 @@ const DEFAULT_CONNECT_WAIT: Duration = Duration::from_secs(30);
 pub struct BusConfig {
     /// `amqp://user:password@host:5672/vhost` (or `amqps://…`); without a path the virtual host is `/`.
     pub url: SecretString,
+    /// Certificates of authorities, as PEM, that are trusted with `amqps` beside those that the system trusts.
+    pub ca_file: Option<PathBuf>,
     /// What operators see in the broker's list of connections, and the label of the metrics.
     pub name: String,
     /// How long the first connection is tried for.
@@ -41,7 +45,7 @@ pub struct BusConfig {
 impl BusConfig {
     /// Tries for 30 seconds and uses the machine's clock.
     pub fn new(url: SecretString, name: impl Into<String>) -> Self {
-        Self { url, name: name.into(), connect_wait: DEFAULT_CONNECT_WAIT, clock: Arc::new(SystemClock) }
+        Self { url, ca_file: None, name: name.into(), connect_wait: DEFAULT_CONNECT_WAIT, clock: Arc::new(SystemClock) }
     }
 }
 
@@ -51,6 +55,14 @@ pub enum BusError {
     /// The URL can't be read. It isn't repeated: it holds a password.
     #[error("the broker's URL must look like amqp://user:password@host:5672/vhost: {0}")]
     Url(String),
+    /// The file with certificates can't be used.
+    #[error("the certificates in {}: {reason}", file.display())]
+    CaFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The broker can't be reached or refuses the login.
     #[error("no connection to the broker as {user:?} after {waited_s} s: {reason}")]
     Connect {
@@ -123,7 +135,7 @@ impl Bus {
         let mut uri: AMQPUri = config.url.expose_secret().parse().map_err(BusError::Url)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
         let user = uri.authority.userinfo.username.clone();
-        let dialer = Dialer { uri, name: config.name };
+        let dialer = Dialer { uri, ca: certificates(config.ca_file)?, name: config.name };
         let first = dialer.dial_first(config.connect_wait, &user).await?;
         let (sender, session) = watch::channel(None);
         let stop = CancellationToken::new();
@@ -178,15 +190,29 @@ impl Bus {
     }
 }
 
+/// Certificates as PEM.
+fn certificates(file: Option<PathBuf>) -> Result<Option<String>, BusError> {
+    let Some(file) = file else { return Ok(None) };
+    match std::fs::read_to_string(&file) {
+        Ok(pem) if pem.contains("-----BEGIN CERTIFICATE-----") => Ok(Some(pem)),
+        Ok(_) => Err(BusError::CaFile { file, reason: "there is none as PEM".to_owned() }),
+        Err(error) => Err(BusError::CaFile { file, reason: error.to_string() }),
+    }
+}
+
 struct Dialer {
     uri: AMQPUri,
+    ca: Option<String>,
     name: String,
 }
 
 impl Dialer {
     async fn dial(&self) -> Result<Connection, String> {
         let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        match tokio::time::timeout(DIAL_LIMIT, Connection::connect_uri(self.uri.clone(), properties)).await {
+        let tls = OwnedTLSConfig { identity: None, cert_chain: self.ca.clone() };
+        let runtime = lapin::runtime::default_runtime().map_err(|error| error.to_string())?;
+        let connection = Connection::connect_uri_with_config(self.uri.clone(), properties, tls, runtime);
+        match tokio::time::timeout(DIAL_LIMIT, connection).await {
             Ok(result) => result.map_err(|error| error.to_string()),
             Err(_) => Err(format!("the broker did not finish the handshake within {} s", DIAL_LIMIT.as_secs())),
         }

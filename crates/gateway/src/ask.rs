@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, header};
 use bus::{Message, RpcError};
-use messages::{ActionKind, Encoding, parameter_with_nul};
+use messages::{ActionKind, Encoding, NOBODY, parameter_with_nul};
 use model::Principal;
 use tracing::{error, warn};
 use uuid::Uuid;
@@ -19,8 +19,6 @@ use crate::observe::Observed;
 
 /// Roles read no larger message.
 const MESSAGE_BYTES_MAX: usize = 1_048_576;
-/// An address that may be answered, and that nobody reads.
-const NOBODY: &str = "reply.nobody";
 /// Enough for a role to say what it has said before.
 const KNOWN_WAIT_SECONDS: u64 = 2;
 

@@ -37,7 +37,7 @@ pub(crate) async fn is_known(pool: &PgPool, principal: Principal, message_id: Uu
     callbacks::is_known(pool, &principal.actor(), message_id).await.unwrap_or(false)
 }
 
-/// The command that a key leads to, unless there is no such key any more.
-pub(crate) async fn find(pool: &PgPool, key: &str, now: Timestamp) -> Result<Option<Command>, sqlx::Error> {
-    callbacks::find(pool, &digest(key), now).await
+/// The command that the key with this digest leads to, unless there is no such key any more.
+pub(crate) async fn find(pool: &PgPool, digest: &[u8], now: Timestamp) -> Result<Option<Command>, sqlx::Error> {
+    callbacks::find(pool, digest, now).await
 }

@@ -4,6 +4,9 @@ use model::{CustomerId, Principal, PrincipalRole};
 use sha2::{Digest, Sha256};
 
 /// What is kept of a secret text. It has at least 128 random bits, so it needs neither salt nor a slow hash.
+///
+/// Texts are compared by their digests alone, and by the database's index. How long that takes may tell how far the digest
+/// of a guess agrees with a stored one, which says nothing about the text behind either.
 pub(crate) fn digest(text: &str) -> Vec<u8> {
     Sha256::digest(text.as_bytes()).to_vec()
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use tracing::error;
 
 use crate::Gateway;
+use crate::credentials::digest;
 use crate::domain::client_address::client_address;
 use crate::domain::fault::Fault;
 use crate::domain::parameters;
@@ -48,9 +49,20 @@ impl Incoming {
 /// Whom the token stands for, used from this address.
 pub(crate) async fn session(gateway: &Gateway, token: Option<&str>, address: IpAddr) -> Result<Session, Fault> {
     let token = token.ok_or(Fault::TokenRequired)?;
-    match tokens::resolve(&gateway.pool, token, address, gateway.clock.now()).await {
-        Ok(session) => Ok(session),
-        Err(TokenError::Invalid | TokenError::Revoked) => Err(Fault::TokenInvalid),
+    let (digest, now) = (digest(token), gateway.clock.now());
+    if let Some(retry_after_seconds) = gateway.token_limit.blocked_seconds(address, &digest, now) {
+        return Err(Fault::TooManyGuesses { what: "tokens", retry_after_seconds });
+    }
+    match tokens::resolve_digest(&gateway.pool, &digest, address, now).await {
+        Ok(session) => {
+            gateway.token_limit.succeeded(&digest);
+            Ok(session)
+        }
+        Err(TokenError::Invalid) => {
+            gateway.token_limit.failed(address, now);
+            Err(Fault::TokenInvalid)
+        }
+        Err(TokenError::Revoked) => Err(Fault::TokenInvalid),
         Err(TokenError::Expired) => Err(Fault::TokenExpired),
         Err(TokenError::Bound) => Err(Fault::TokenBound),
         Err(TokenError::Database(error)) => {

@@ -8,15 +8,15 @@ mod callbacks;
 mod credentials;
 mod domain;
 mod forget;
+mod guess_limit;
 mod handle;
 mod incoming;
-mod login_limit;
 mod observe;
+mod serving;
 mod store;
 pub mod tokens;
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::admission::Admission;
-use crate::login_limit::LoginLimit;
+use crate::guess_limit::GuessLimit;
 
 /// The schema `auth`'s tables; run by the database's owner with that schema as `search_path`.
 pub static MIGRATOR: Migrator =
@@ -48,6 +48,10 @@ const CONNECTIONS_MAX: u32 = 16;
 /// Several times what making a connection takes on a busy machine: whoever comes to its turn with too little of it left
 /// makes none.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Wrong API keys from one address within five minutes.
+const LOGIN_FAILURES_MAX: u32 = 10;
+/// The same for tokens and callback keys: more, because programs come back with one that is forgotten.
+const TOKEN_FAILURES_MAX: u32 = 300;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -57,7 +61,9 @@ struct Gateway {
     bus: Bus,
     rpc: RpcClient,
     admission: Admission,
-    login_limit: LoginLimit,
+    login_limit: GuessLimit,
+    token_limit: GuessLimit,
+    callback_limit: GuessLimit,
     clock: Arc<dyn Clock>,
 }
 
@@ -106,14 +112,24 @@ async fn connect(
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_lazy_with(options);
     let mut bus_config = BusConfig::new(config.amqp_url.clone(), "purser-gateway");
+    bus_config.ca_file.clone_from(&config.amqp_ca_file);
     bus_config.clock = clock.clone();
     let bus = tokio::select! {
         connected = Bus::connect(bus_config) => connected.context("gateway.amqp_url")?,
         () = soft.cancelled() => return Ok(None),
     };
     let admission = Admission::new(config.requests_per_customer_max);
-    let (rpc, login_limit) = (RpcClient::new(bus.clone()), LoginLimit::default());
-    Ok(Some(Gateway { config, pool, bus, rpc, admission, login_limit, clock }))
+    Ok(Some(Gateway {
+        config,
+        pool,
+        rpc: RpcClient::new(bus.clone()),
+        bus,
+        admission,
+        login_limit: GuessLimit::new(LOGIN_FAILURES_MAX),
+        token_limit: GuessLimit::new(TOKEN_FAILURES_MAX),
+        callback_limit: GuessLimit::new(TOKEN_FAILURES_MAX),
+        clock,
+    }))
 }
 
 async fn run(listener: TcpListener, gateway: Gateway, health: Health, soft: CancellationToken) -> anyhow::Result<()> {
@@ -121,9 +137,9 @@ async fn run(listener: TcpListener, gateway: Gateway, health: Health, soft: Canc
     register_checks(&gateway, &health);
     let (bus, pool) = (gateway.bus.clone(), gateway.pool.clone());
     let forgetting = tokio::spawn(forget::run(gateway.clone(), soft.clone()));
-    let router = router(gateway).merge(health.router()).into_make_service_with_connect_info::<SocketAddr>();
+    let router = router(gateway).merge(health.router());
     info!(listen = %listener.local_addr()?, "serving HTTP");
-    axum::serve(listener, router).with_graceful_shutdown(soft.cancelled_owned()).await.context("serving HTTP")?;
+    serving::serve(listener, router, soft).await;
     forgetting.await.context("forgetting what has expired")?;
     bus.close().await;
     pool.close().await;

@@ -102,7 +102,17 @@ pub async fn revoke(pool: &PgPool, token: &str, clock: &dyn Clock) -> Result<boo
 
 /// What a token says at this moment to somebody at this address.
 pub async fn resolve(pool: &PgPool, token: &str, address: IpAddr, now: Timestamp) -> Result<Session, TokenError> {
-    session(tokens::find(pool, &digest(token)).await?, address, now)
+    resolve_digest(pool, &digest(token), address, now).await
+}
+
+/// [`resolve`] by the token's digest.
+pub(crate) async fn resolve_digest(
+    pool: &PgPool,
+    digest: &[u8],
+    address: IpAddr,
+    now: Timestamp,
+) -> Result<Session, TokenError> {
+    session(tokens::find(pool, digest).await?, address, now)
 }
 
 fn session(row: Option<TokenRow>, address: IpAddr, now: Timestamp) -> Result<Session, TokenError> {

@@ -44,4 +44,4 @@ pub use event::{
 };
 pub use outgoing::Envelope;
 pub use reply::{Refusal, RefusalKind, Reply};
-pub use request::{CallerAddress, CommandKey, Request, RequestError, Scope, is_answerable, parameter_with_nul};
+pub use request::{CallerAddress, CommandKey, NOBODY, Request, RequestError, Scope, is_answerable, parameter_with_nul};

@@ -22,15 +22,26 @@ pub struct CallerAddress {
     pub encoding: Encoding,
 }
 
-/// Only addresses that clients make for replies are answered; anything else could be somebody's work queue.
-pub fn is_answerable(reply_to: &str) -> bool {
-    ["amq.rabbitmq.reply-to.", "amq.gen-", "reply."].iter().any(|prefix| reply_to.starts_with(prefix))
+/// The address of who wants no answer.
+pub const NOBODY: &str = "reply.nobody";
+
+/// Whether a publisher may have its replies sent to this address; anything else could be somebody's work queue.
+///
+/// Addresses for direct reply-to, and names that the broker made (`amq.gen-…`), can't be guessed. A queue with a name of
+/// its own has its publisher's in it: `reply.<broker user>`, or more after another dot.
+pub fn is_answerable(reply_to: &str, publisher: &str) -> bool {
+    if ["amq.rabbitmq.reply-to.", "amq.gen-"].iter().any(|prefix| reply_to.starts_with(prefix)) || reply_to == NOBODY {
+        return true;
+    }
+    let rest = reply_to.strip_prefix("reply.").and_then(|rest| rest.strip_prefix(publisher));
+    !publisher.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 impl CallerAddress {
     /// The address of a delivery's caller, if it left one that may be answered.
     pub fn of(delivery: &Delivery) -> Option<Self> {
-        let reply_to = delivery.reply_to.clone().filter(|address| is_answerable(address))?;
+        let publisher = delivery.publisher.as_deref().unwrap_or_default();
+        let reply_to = delivery.reply_to.clone().filter(|address| is_answerable(address, publisher))?;
         let encoding = Encoding::from_content_type(delivery.content_type.as_deref()).unwrap_or(Encoding::Json);
         Some(Self { reply_to, correlation_id: delivery.correlation_id.clone(), encoding })
     }

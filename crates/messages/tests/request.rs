@@ -121,13 +121,19 @@ fn only_reply_addresses_are_answered() {
     for (address, answerable) in [
         ("amq.rabbitmq.reply-to.g1h2", true),
         ("amq.gen-abc", true),
-        ("reply.php-1", true),
+        ("reply.php", true),
+        ("reply.php.1", true),
+        ("reply.nobody", true),
+        ("reply.php-1", false),
+        ("reply.crm.1", false),
+        ("reply.", false),
         ("s3.billing", false),
         ("amq.rabbitmq.reply-to", false),
         ("", false),
     ] {
-        assert_eq!(is_answerable(address), answerable, "{address}");
+        assert_eq!(is_answerable(address, "php"), answerable, "{address}");
     }
+    assert!(!is_answerable("reply.", "") && !is_answerable("reply..x", ""), "nobody's publisher");
 }
 
 #[test]

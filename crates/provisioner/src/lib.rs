@@ -6,6 +6,7 @@ mod handle;
 mod migrate;
 mod purge;
 pub mod reconcile;
+pub mod rotation;
 mod routes;
 mod store;
 mod watching;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use domain::sealing::{SealingError, SealingKey};
+pub use domain::sealing::{KeyId, SealingError, SealingKeys};
 use history::Journal;
 pub use migrate::MIGRATOR;
 use model::{Clock, Location};
@@ -30,8 +31,8 @@ pub struct Settings {
     pub locations: Locations,
     /// Every location, with the topic to which its store sends buckets' changes; `None` where it doesn't.
     pub topics: BTreeMap<Location, Option<Topic>>,
-    /// The key that seals S3 secrets.
-    pub sealing_key: SealingKey,
+    /// The keys that seal S3 secrets.
+    pub sealing_keys: SealingKeys,
 }
 
 /// What every handler works with.
@@ -41,23 +42,23 @@ pub(crate) struct Provisioner {
     pub(crate) journal: Journal,
     pub(crate) locations: Locations,
     pub(crate) places: BTreeMap<Location, Option<Watch>>,
-    pub(crate) sealing_key: SealingKey,
+    pub(crate) sealing_keys: SealingKeys,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Provisioner {
     fn new(journal: Journal, settings: Settings) -> Self {
-        let Settings { locations, topics, sealing_key } = settings;
+        let Settings { locations, topics, sealing_keys } = settings;
         let (pool, clock) = (journal.pool().clone(), Arc::clone(journal.clock()));
         let places = topics.into_iter().map(|(location, topic)| (location, topic.map(Watch::new))).collect();
-        Self { pool, journal, locations, places, sealing_key, clock }
+        Self { pool, journal, locations, places, sealing_keys, clock }
     }
 }
 
 /// Starts the provisioner's part of the process; it ends with `shutdown`. Database and stores are compared in the
 /// background every `reconcile_interval`, where there is one.
 pub fn start(role: Role, settings: Settings, reconcile_interval: Option<Duration>, shutdown: &Shutdown) {
-    let role = role.with_sealer(Arc::new(settings.sealing_key.clone()));
+    let role = role.with_sealer(Arc::new(settings.sealing_keys.clone()));
     let state = Arc::new(Provisioner::new(role.journal().clone(), settings));
     let (purging, soft) = (Arc::clone(&state), shutdown.soft().clone());
     shutdown.spawn("purges", async move {

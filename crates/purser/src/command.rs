@@ -9,6 +9,7 @@ mod doctor;
 mod duration;
 mod handover;
 mod invoice;
+mod keys;
 mod ledger;
 mod migrate;
 mod moment;
@@ -96,6 +97,9 @@ enum Command {
     ///
     /// Exit code 0: they agree. 1: something doesn't. 2: something couldn't be compared.
     Reconcile(reconcile::Reconcile),
+    /// The keys that seal S3 secrets
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Check what Purser needs around it, and say what to do where something is missing
     ///
     /// Exit code 0: everything works. 1: something doesn't. 2: it couldn't be checked.
@@ -112,6 +116,7 @@ impl Cli {
             Command::Parked(_)
             | Command::Reconcile(_)
             | Command::Doctor(_)
+            | Command::Keys(_)
             | Command::Ledger(ledger::LedgerCommand::Verify)
             | Command::Billing(billing::Billing { command: Some(billing::BillingCommand::Run(_)) }) => {
                 ExitCode::from(2)
@@ -147,6 +152,7 @@ impl Cli {
             Command::Usage(command) => command.run(&config).await,
             Command::Parked(command) => return command.run(&config).await,
             Command::Reconcile(command) => return command.run(&config).await,
+            Command::Keys(command) => return command.run(&config).await,
             Command::Doctor(command) => return command.run(&config).await,
             Command::Config(command) => command.run(&config, &self.config),
         };

@@ -102,6 +102,9 @@ pub struct DatabaseConfig {
 pub struct AmqpConfig {
     /// The administrator's URL, which declares the topology.
     pub url: Option<SecretString>,
+    /// Certificates of authorities, as PEM, that are trusted beside those that the system trusts. With it the broker is
+    /// reached over TLS only.
+    pub ca_file: Option<PathBuf>,
     /// Broker users that resolve their users' tokens themselves, beside the roles.
     pub trusted_publishers: Vec<String>,
     /// The roles' broker users.
@@ -126,6 +129,8 @@ pub struct GatewayConfig {
     pub listen: SocketAddr,
     /// Its broker user's URL.
     pub amqp_url: SecretString,
+    /// [`AmqpConfig::ca_file`].
+    pub amqp_ca_file: Option<PathBuf>,
     /// Its database role's URL.
     pub database_url: SecretString,
     /// How long a request waits for its reply; queries expire after as long.
@@ -145,7 +150,7 @@ pub struct ProvisionerConfig {
     pub amqp_url: SecretString,
     /// Its database role's URL.
     pub database_url: SecretString,
-    /// The file with the key that seals S3 secrets.
+    /// The file with the keys that seal S3 secrets, one a line; the first seals, all open.
     pub sealing_key_file: PathBuf,
     /// After how long without an end an intent is resumed by somebody else.
     pub lease_seconds: u64,

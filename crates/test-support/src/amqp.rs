@@ -33,7 +33,12 @@ pub fn admin() -> Value {
 impl AmqpCaller {
     /// Connects; `url` names user, password and virtual host, `principal` who is asking.
     pub async fn connect(url: &str, principal: Value) -> Result<Self> {
-        let bus = Bus::connect(BusConfig::new(url.to_owned().into(), "a client")).await?;
+        Self::connect_with(BusConfig::new(url.to_owned().into(), "a client"), principal).await
+    }
+
+    /// The same, also over TLS.
+    pub async fn connect_with(config: BusConfig, principal: Value) -> Result<Self> {
+        let bus = Bus::connect(config).await?;
         Ok(Self { rpc: RpcClient::new(bus.clone()), bus, principal })
     }
 

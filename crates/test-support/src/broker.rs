@@ -53,19 +53,6 @@ pub struct Queue {
     pub consumers: Option<u64>,
 }
 
-/// A message that was taken from a queue.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Taken {
-    /// The routing key with which it was published.
-    pub routing_key: String,
-    /// Its properties, the headers under `headers`; an empty list where there are none.
-    pub properties: Value,
-    /// Its body; in Base64 where [`Taken::payload_encoding`] says so.
-    pub payload: String,
-    /// `string` or `base64`.
-    pub payload_encoding: String,
-}
-
 /// A client's connection.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Connection {
@@ -167,6 +154,17 @@ impl Management {
         self.delete(&["parameters", "shovel", vhost, name]).await
     }
 
+    /// Makes a durable queue, unless it exists.
+    pub async fn put_queue(&self, vhost: &str, queue: &str) -> Result<()> {
+        self.put(&["queues", vhost, queue], &json!({ "durable": true })).await
+    }
+
+    /// Has a queue receive what goes to an exchange with this routing key, or pattern.
+    pub async fn bind_queue(&self, vhost: &str, exchange: &str, queue: &str, routing_key: &str) -> Result<()> {
+        let path = ["bindings", vhost, "e", exchange, "q", queue];
+        self.send(Method::POST, &path, Some(&json!({ "routing_key": routing_key }))).await.map(drop)
+    }
+
     /// All queues of a virtual host.
     pub async fn queues(&self, vhost: &str) -> Result<Vec<Queue>> {
         self.get(&["queues", vhost]).await
@@ -177,12 +175,11 @@ impl Management {
         Ok(self.get::<Queue>(&["queues", vhost, queue]).await?.messages)
     }
 
-    /// Takes up to `count` messages out of a queue; they are gone from there.
-    pub async fn take(&self, vhost: &str, queue: &str, count: u32) -> Result<Vec<Taken>> {
-        let wanted = json!({ "count": count, "ackmode": "ack_requeue_false", "encoding": "auto" });
-        let path = ["queues", vhost, queue, "get"];
-        let answer = self.send(Method::POST, &path, Some(&wanted)).await?;
-        serde_json::from_str(&answer).with_context(|| format!("reading messages of {queue}"))
+    /// Takes messages out of a queue, at most so many: `payload` in Base64, `properties` with `headers`, and more.
+    pub async fn take(&self, vhost: &str, queue: &str, count: u32) -> Result<Vec<Value>> {
+        let body = json!({ "count": count, "ackmode": "ack_requeue_false", "encoding": "base64" });
+        let answer = self.send(Method::POST, &["queues", vhost, queue, "get"], Some(&body)).await?;
+        serde_json::from_str(&answer).with_context(|| format!("reading the messages of {queue}"))
     }
 
     /// How often messages of each queue were delivered again, by the queue's name; since the broker's start.

@@ -221,9 +221,10 @@ impl Deployment {
 
     /// The broker's URL for any user.
     pub fn amqp_url_with(&self, user: &str, password: &str) -> String {
-        let Services { amqp_host, amqp_port, .. } = &self.services;
+        let Services { amqp_host, amqp_port, tls_ca_file, .. } = &self.services;
+        let scheme = if tls_ca_file.is_some() { "amqps" } else { "amqp" };
         let (user, password) = (percent_encoded(user), percent_encoded(password));
-        format!("amqp://{user}:{password}@{amqp_host}:{amqp_port}/{}", self.config.name)
+        format!("{scheme}://{user}:{password}@{amqp_host}:{amqp_port}/{}", self.config.name)
     }
 
     /// The broker's URL for its administrator.
@@ -235,6 +236,7 @@ impl Deployment {
     pub fn database_url(&self) -> Result<String> {
         let mut url = Url::parse(&self.services.postgres_superuser_url).context("PostgreSQL's address is not a URL")?;
         url.set_path(&self.config.name);
+        databases::verify(&mut url, &self.services);
         Ok(url.into())
     }
 

@@ -14,6 +14,7 @@ mod progress;
 mod rabbitmq;
 mod settings;
 mod stack;
+pub mod tls;
 
 use std::env;
 use std::fmt;
@@ -76,6 +77,9 @@ pub struct Services {
     pub rgw_access_key: String,
     /// Its secret key.
     pub rgw_secret_key: String,
+    /// Broker and database speak TLS only, with certificates of the authority in this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_ca_file: Option<PathBuf>,
 }
 
 impl fmt::Debug for Services {
@@ -160,6 +164,7 @@ mod tests {
             rgw_url: "http://127.0.0.1:7480".into(),
             rgw_access_key: "key".into(),
             rgw_secret_key: "hidden".into(),
+            tls_ca_file: None,
         };
         let shown = format!("{services:?}");
         assert!(shown.contains("127.0.0.1:5672") && !shown.contains("hidden"), "{shown}");

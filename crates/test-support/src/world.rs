@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use bus::BusConfig;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -186,7 +187,9 @@ impl World {
     ///
     /// Where the broker doesn't let the user in.
     pub async fn amqp(&self, user: &str) -> AmqpCaller {
-        let caller = AmqpCaller::connect(&self.deployment.amqp_url(user), amqp::customer(CUSTOMER_ID)).await;
+        let mut config = BusConfig::new(self.deployment.amqp_url(user).into(), "a client");
+        config.ca_file.clone_from(&self.deployment.services().tls_ca_file);
+        let caller = AmqpCaller::connect_with(config, amqp::customer(CUSTOMER_ID)).await;
         caller.unwrap_or_else(|error| panic!("connecting as {user}: {error:#}"))
     }
 

@@ -2,6 +2,7 @@
 
 mod consuming;
 mod fixture;
+mod least_privilege;
 mod parked;
 mod permissions;
 mod poison;

@@ -54,6 +54,8 @@ pub(crate) enum Fault {
     ApiKeyInvalid,
     /// Too many wrong API keys came from this address.
     TooManyLogins { retry_after_seconds: u64 },
+    /// Too many tokens or callback keys that don't exist came from this address.
+    TooManyGuesses { what: &'static str, retry_after_seconds: u64 },
     /// A parameter that the gateway itself reads is wrong; the text says what would be right.
     Invalid(String),
     /// The request can't be read.
@@ -92,7 +94,9 @@ impl Fault {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooManyRequests { .. } | Self::TooManyLogins { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRequests { .. } | Self::TooManyLogins { .. } | Self::TooManyGuesses { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Unreadable => StatusCode::BAD_GATEWAY,
             Self::Unavailable(_) | Self::Lost { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::TimedOut { .. } => StatusCode::GATEWAY_TIMEOUT,
@@ -120,6 +124,9 @@ impl Fault {
             Self::ApiKeyInvalid => "invalid API key".to_owned(),
             Self::TooManyLogins { retry_after_seconds } => {
                 format!("too many failed logins from your address; try again in {retry_after_seconds} seconds")
+            }
+            Self::TooManyGuesses { what, retry_after_seconds } => {
+                format!("too many invalid {what} from your address; try again in {retry_after_seconds} seconds")
             }
             Self::Invalid(message) | Self::BadRequest(message) | Self::UnsupportedMediaType(message) => message.clone(),
             Self::BodyTimeout => "the body did not arrive in time".to_owned(),
@@ -153,7 +160,9 @@ impl Fault {
 
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
-            Self::TooManyLogins { retry_after_seconds } => Some(*retry_after_seconds),
+            Self::TooManyLogins { retry_after_seconds } | Self::TooManyGuesses { retry_after_seconds, .. } => {
+                Some(*retry_after_seconds)
+            }
             Self::TooManyRequests { .. } | Self::Unavailable(_) | Self::Lost { .. } | Self::TimedOut { .. } => {
                 Some(RETRY_AFTER_SECONDS)
             }
@@ -222,6 +231,11 @@ mod tests {
                 Fault::TooManyLogins { retry_after_seconds: 17 },
                 "429 retry-after: 17 {\"code\":-1,\"message\":\"too many failed logins from your address; try again in \
                  17 seconds\"}",
+            ),
+            (
+                Fault::TooManyGuesses { what: "tokens", retry_after_seconds: 17 },
+                "429 retry-after: 17 {\"code\":-1,\"message\":\"too many invalid tokens from your address; try again in 17 \
+                 seconds\"}",
             ),
             (
                 Fault::MethodNotAllowed { action: Some("create_order"), allow: "POST" },

@@ -13,6 +13,7 @@ use tracing::error;
 use super::{finish, ok};
 use crate::Gateway;
 use crate::api_keys;
+use crate::credentials::digest;
 use crate::domain::call::take_token;
 use crate::domain::fault::{Fault, Shape};
 use crate::domain::login::Login;
@@ -54,7 +55,7 @@ async fn answer(gateway: &Gateway, request: Request, observed: &mut Observed) ->
 async fn login(gateway: &Gateway, mut incoming: Incoming, observed: &mut Observed) -> Result<Value, Fault> {
     let Login { key, ttl, is_bound } = Login::of(&mut incoming.parameters)?;
     let (address, now) = (incoming.address, gateway.clock.now());
-    if let Some(retry_after_seconds) = gateway.login_limit.blocked_seconds(address, now) {
+    if let Some(retry_after_seconds) = gateway.login_limit.blocked_seconds(address, &digest(&key), now) {
         return Err(Fault::TooManyLogins { retry_after_seconds });
     }
     let Some(key) = api_keys::find_valid(&gateway.pool, &key, now).await.map_err(|error| unavailable(&error))? else {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{finish, ok};
 use crate::Gateway;
 use crate::callbacks;
+use crate::credentials::digest;
 use crate::domain::call::take_token;
 use crate::domain::callback;
 use crate::domain::fault::{Fault, Shape};
@@ -44,9 +45,19 @@ async fn answer(gateway: &Gateway, request: Request, observed: &mut Observed) ->
 /// Whoever has the key may ask, as often as they like.
 async fn check(gateway: &Gateway, mut incoming: Incoming) -> Result<Value, Fault> {
     let key = take_text(&mut incoming.parameters, "key").ok_or_else(|| Fault::Invalid("key required".to_owned()))?;
-    match callbacks::find(&gateway.pool, &key, gateway.clock.now()).await {
-        Ok(Some(command)) => Ok(callback::shown(&command, &key)),
-        Ok(None) => Err(Fault::Invalid("AsyncKey not found".to_owned())),
+    let (address, digest, now) = (incoming.address, digest(&key), gateway.clock.now());
+    if let Some(retry_after_seconds) = gateway.callback_limit.blocked_seconds(address, &digest, now) {
+        return Err(Fault::TooManyGuesses { what: "callback keys", retry_after_seconds });
+    }
+    match callbacks::find(&gateway.pool, &digest, now).await {
+        Ok(Some(command)) => {
+            gateway.callback_limit.succeeded(&digest);
+            Ok(callback::shown(&command, &key))
+        }
+        Ok(None) => {
+            gateway.callback_limit.failed(address, now);
+            Err(Fault::Invalid("AsyncKey not found".to_owned()))
+        }
         Err(error) => Err(unavailable(&error)),
     }
 }

@@ -1,6 +1,6 @@
 //! A gateway with a virtual host and a database of its own, gone after the test whether it passes or not.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -119,6 +119,7 @@ async fn run(
     let config = GatewayConfig {
         listen: address,
         amqp_url: amqp_url(&services, name, name, suffix),
+        amqp_ca_file: None,
         database_url: database::url(&services, name).expect("a URL").into(),
         reply_wait_seconds: settings.reply_wait_seconds,
         body_bytes_max: 4096,
@@ -181,6 +182,11 @@ impl Fixture {
         let Services { rabbitmq_admin_user: user, rabbitmq_admin_password: password, .. } = &self.services;
         let url = amqp_url(&self.services, &self.name, user, password);
         Bus::connect(BusConfig::new(url, "gateway-test")).await.expect("the administrator connects")
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.config.listen
     }
 
     /// The gateway's broker user.

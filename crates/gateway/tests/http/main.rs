@@ -7,6 +7,7 @@ mod auth;
 mod callbacks;
 mod docs;
 mod fixture;
+mod limits;
 mod storage;
 mod tokens;
 mod trouble;

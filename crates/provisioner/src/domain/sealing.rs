@@ -1,4 +1,6 @@
 //! Sealing of S3 secret keys: XChaCha20-Poly1305, the account as associated data, a key id for rotation.
+//!
+//! One key seals, the others still open what they have sealed, until all of it is sealed anew.
 
 use std::fmt;
 
@@ -19,15 +21,27 @@ const NONCE_BYTES: usize = 24;
 /// What can go wrong with a sealing key or a sealed secret. Never says anything about the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealingError {
-    /// The file's content is no key.
-    #[error("the sealing key must be 32 bytes in Base64, as `openssl rand -base64 32` prints them")]
-    InvalidKey,
-    /// It was sealed with another key.
-    #[error("sealed with key {sealed_with}, but the key at hand is {at_hand}")]
+    /// A line is no key.
+    #[error("line {line}: a sealing key is 32 bytes in Base64, as `openssl rand -base64 32` prints them")]
+    InvalidKey {
+        /// The line of the file, from 1.
+        line: usize,
+    },
+    /// The same key twice.
+    #[error("line {line}: this key stands in the file already")]
+    Repeated {
+        /// The line of the file, from 1.
+        line: usize,
+    },
+    /// The file holds no key.
+    #[error("the file holds no key; `openssl rand -base64 32` makes one")]
+    NoKey,
+    /// It was sealed with a key that isn't there.
+    #[error("sealed with key {sealed_with}, but the key file holds only {at_hand}")]
     OtherKey {
         /// The id of the key that sealed it.
-        sealed_with: String,
-        /// The id of the key that should open it.
+        sealed_with: KeyId,
+        /// The ids of the keys that could have opened it.
         at_hand: String,
     },
     /// The bytes were changed, cut, or belong to another account.
@@ -60,40 +74,106 @@ impl TryFrom<String> for Sealed {
     }
 }
 
-/// The key that seals and opens. Only the provisioner holds it.
-#[derive(Clone)]
-pub struct SealingKey {
-    cipher: XChaCha20Poly1305,
-    id: [u8; KEY_ID_BYTES],
+/// What a sealed secret names its key by: the first four bytes of the key's SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId([u8; KEY_ID_BYTES]);
+
+impl KeyId {
+    /// The id in a sealed secret; `None` where that is too short to be one.
+    pub(crate) fn of(sealed: &[u8]) -> Option<Self> {
+        sealed.first_chunk().copied().map(Self)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
-impl fmt::Debug for SealingKey {
+impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SealingKey({})", hex::encode(self.id))
+        f.pad(&hex::encode(self.0))
     }
+}
+
+#[derive(Clone)]
+struct SealingKey {
+    cipher: XChaCha20Poly1305,
+    id: KeyId,
 }
 
 impl SealingKey {
-    /// Reads a key as the key file holds it: 32 bytes in Base64.
-    pub fn from_base64(text: &str) -> Result<Self, SealingError> {
-        let bytes = STANDARD.decode(text.trim()).map_err(|_| SealingError::InvalidKey)?;
-        let key: [u8; KEY_BYTES] = bytes.try_into().map_err(|_| SealingError::InvalidKey)?;
+    fn from_base64(text: &str) -> Option<Self> {
+        let key: [u8; KEY_BYTES] = STANDARD.decode(text).ok()?.try_into().ok()?;
         let digest = <sha2::Sha256 as sha2::Digest>::digest(key);
-        let mut id = [0; KEY_ID_BYTES];
-        id.copy_from_slice(&digest[..KEY_ID_BYTES]);
-        Ok(Self { cipher: XChaCha20Poly1305::new(&key.into()), id })
-    }
-
-    /// Seals an account's secret key.
-    pub(crate) fn seal(&self, s3uid: &S3Uid, secret: &SecretString) -> Sealed {
-        self.seal_for(s3uid.as_str(), secret.expose_secret())
+        Some(Self { cipher: XChaCha20Poly1305::new(&key.into()), id: KeyId::of(&digest)? })
     }
 
     fn seal_for(&self, whom: &str, text: &str) -> Sealed {
         let nonce: [u8; NONCE_BYTES] = rand::random();
         let payload = Payload { msg: text.as_bytes(), aad: whom.as_bytes() };
         let ciphertext = self.cipher.encrypt(&XNonce::from(nonce), payload).expect("memory holds a short text");
-        Sealed([&self.id[..], &nonce[..], &ciphertext[..]].concat())
+        Sealed([self.id.as_bytes(), &nonce[..], &ciphertext[..]].concat())
+    }
+
+    fn open_for(&self, whom: &str, sealed: &Sealed) -> Result<String, SealingError> {
+        let (_, rest) = sealed.0.split_at_checked(KEY_ID_BYTES).ok_or(SealingError::Damaged)?;
+        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealingError::Damaged)?;
+        let payload = Payload { msg: ciphertext, aad: whom.as_bytes() };
+        let plain = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| SealingError::Damaged)?;
+        String::from_utf8(plain).map_err(|_| SealingError::Damaged)
+    }
+}
+
+/// The keys that seal and open. Only the provisioner holds them.
+#[derive(Clone)]
+pub struct SealingKeys {
+    /// The first.
+    seals: SealingKey,
+    /// The others.
+    open: Vec<SealingKey>,
+}
+
+impl fmt::Debug for SealingKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealingKeys({})", self.ids_text())
+    }
+}
+
+impl SealingKeys {
+    /// Reads the key file: one key a line, 32 bytes in Base64. The first seals; the others open what they have sealed.
+    ///
+    /// Empty lines and those that begin with `#` are passed over.
+    pub fn from_text(text: &str) -> Result<Self, SealingError> {
+        let mut keys: Vec<SealingKey> = Vec::new();
+        let lines = text.lines().map(str::trim).zip(1..);
+        for (text, line) in lines.filter(|(text, _)| !text.is_empty() && !text.starts_with('#')) {
+            let key = SealingKey::from_base64(text).ok_or(SealingError::InvalidKey { line })?;
+            if keys.iter().any(|other| other.id == key.id) {
+                return Err(SealingError::Repeated { line });
+            }
+            keys.push(key);
+        }
+        let mut keys = keys.into_iter();
+        Ok(Self { seals: keys.next().ok_or(SealingError::NoKey)?, open: keys.collect() })
+    }
+
+    /// The id of the key that seals.
+    pub fn sealing_id(&self) -> KeyId {
+        self.seals.id
+    }
+
+    /// The ids of all keys; the first one seals.
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> {
+        std::iter::once(&self.seals).chain(&self.open).map(|key| key.id)
+    }
+
+    fn ids_text(&self) -> String {
+        self.ids().map(|id| id.to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Seals an account's secret key.
+    pub(crate) fn seal(&self, s3uid: &S3Uid, secret: &SecretString) -> Sealed {
+        self.seals.seal_for(s3uid.as_str(), secret.expose_secret())
     }
 
     /// Opens what was sealed for the same account.
@@ -101,15 +181,22 @@ impl SealingKey {
         self.open_for(s3uid.as_str(), sealed).map(SecretString::from)
     }
 
+    /// The same secret, sealed with the key that seals now.
+    pub(crate) fn seal_anew(&self, s3uid: &S3Uid, sealed: &Sealed) -> Result<Sealed, SealingError> {
+        Ok(self.seal(s3uid, &self.open(s3uid, sealed)?))
+    }
+
+    /// The same reply, sealed with the key that seals now.
+    pub(crate) fn seal_reply_anew(&self, key: &CommandKey, sealed: &Sealed) -> Result<Sealed, SealingError> {
+        let whom = owner_of_reply(key);
+        Ok(self.seals.seal_for(&whom, &self.open_for(&whom, sealed)?))
+    }
+
     fn open_for(&self, whom: &str, sealed: &Sealed) -> Result<String, SealingError> {
-        let (id, rest) = sealed.0.split_at_checked(KEY_ID_BYTES).ok_or(SealingError::Damaged)?;
-        if id != self.id {
-            return Err(SealingError::OtherKey { sealed_with: hex::encode(id), at_hand: hex::encode(self.id) });
-        }
-        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealingError::Damaged)?;
-        let payload = Payload { msg: ciphertext, aad: whom.as_bytes() };
-        let plain = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| SealingError::Damaged)?;
-        String::from_utf8(plain).map_err(|_| SealingError::Damaged)
+        let id = KeyId::of(&sealed.0).ok_or(SealingError::Damaged)?;
+        let key = std::iter::once(&self.seals).chain(&self.open).find(|key| key.id == id);
+        let missing = || SealingError::OtherKey { sealed_with: id, at_hand: self.ids_text() };
+        key.ok_or_else(missing)?.open_for(whom, sealed)
     }
 }
 
@@ -118,9 +205,9 @@ fn owner_of_reply(key: &CommandKey) -> String {
     format!("reply/{}/{}", key.principal, key.message_id)
 }
 
-impl ReplySealer for SealingKey {
+impl ReplySealer for SealingKeys {
     fn seal(&self, key: &CommandKey, text: &str) -> Vec<u8> {
-        self.seal_for(&owner_of_reply(key), text).0
+        self.seals.seal_for(&owner_of_reply(key), text).0
     }
 
     fn open(&self, key: &CommandKey, sealed: &[u8]) -> Result<String, Failure> {
@@ -133,8 +220,16 @@ impl ReplySealer for SealingKey {
 mod tests {
     use super::*;
 
-    fn key(byte: u8) -> SealingKey {
-        SealingKey::from_base64(&STANDARD.encode([byte; 32])).unwrap()
+    fn line(byte: u8) -> String {
+        STANDARD.encode([byte; 32])
+    }
+
+    fn key(byte: u8) -> SealingKeys {
+        SealingKeys::from_text(&line(byte)).unwrap()
+    }
+
+    fn keys(bytes: [u8; 2]) -> SealingKeys {
+        SealingKeys::from_text(&bytes.map(line).join("\n")).unwrap()
     }
 
     #[test]
@@ -148,11 +243,29 @@ mod tests {
     }
 
     #[test]
+    fn the_first_key_seals_and_all_open() {
+        let (s3uid, secret) = (S3Uid::random(), SecretString::from("wJalrXUtnFEMI"));
+        let old = key(1).seal(&s3uid, &secret);
+        let both = keys([2, 1]);
+        assert_eq!(both.open(&s3uid, &old).unwrap().expose_secret(), "wJalrXUtnFEMI");
+        let new = both.seal_anew(&s3uid, &old).unwrap();
+        assert_eq!((KeyId::of(&old.0), KeyId::of(&new.0)), (both.ids().last(), Some(both.sealing_id())));
+        assert_eq!(key(2).open(&s3uid, &new).unwrap().expose_secret(), "wJalrXUtnFEMI");
+        assert_eq!(keys([1, 2]).open(&s3uid, &new).unwrap().expose_secret(), "wJalrXUtnFEMI");
+        let error = key(2).open(&s3uid, &old).unwrap_err().to_string();
+        let (one, two) = (key(1).sealing_id(), key(2).sealing_id());
+        assert_eq!(error, format!("sealed with key {one}, but the key file holds only {two}"));
+    }
+
+    #[test]
     fn a_sealed_reply_belongs_to_its_command() {
         let command = |principal: &str| CommandKey { principal: principal.to_owned(), message_id: uuid::Uuid::nil() };
         let sealed = ReplySealer::seal(&key(1), &command("customer:1"), "{}");
         assert_eq!(ReplySealer::open(&key(1), &command("customer:1"), &sealed).unwrap(), "{}");
         ReplySealer::open(&key(1), &command("customer:2"), &sealed).unwrap_err();
+        let anew = keys([2, 1]).seal_reply_anew(&command("customer:1"), &Sealed(sealed)).unwrap();
+        assert_eq!(ReplySealer::open(&key(2), &command("customer:1"), &anew.0).unwrap(), "{}");
+        ReplySealer::open(&key(2), &command("customer:2"), &anew.0).unwrap_err();
     }
 
     #[test]
@@ -168,9 +281,24 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_32_bytes_in_base64() {
-        for bad in ["", "abc", "AAAA", &STANDARD.encode([0; 31])] {
-            assert_eq!(SealingKey::from_base64(bad).unwrap_err(), SealingError::InvalidKey, "{bad:?}");
+    fn a_key_file_holds_keys_of_32_bytes_in_base64_one_a_line() {
+        let commented = format!("# of May\n{}\n\n  {}  \n", line(1), line(2));
+        assert_eq!(SealingKeys::from_text(&commented).unwrap().ids_text(), keys([1, 2]).ids_text());
+        for (bad, expected) in [
+            ("", SealingError::NoKey),
+            ("# nothing\n", SealingError::NoKey),
+            ("abc", SealingError::InvalidKey { line: 1 }),
+            (&STANDARD.encode([0; 31]), SealingError::InvalidKey { line: 1 }),
+            (&format!("{}\nabc", line(1)), SealingError::InvalidKey { line: 2 }),
+            (&format!("{}\n{}", line(1), line(1)), SealingError::Repeated { line: 2 }),
+        ] {
+            assert_eq!(SealingKeys::from_text(bad).unwrap_err(), expected, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn keys_are_not_printed() {
+        let shown = format!("{:?}", keys([1, 2]));
+        assert_eq!(shown, format!("SealingKeys({}, {})", key(1).sealing_id(), key(2).sealing_id()));
     }
 }

@@ -23,6 +23,7 @@ use sqlx::PgExecutor;
 
 use crate::Provisioner;
 use crate::domain::account::{self, Account};
+use crate::domain::sealing::Sealed;
 use crate::store;
 
 /// The account that a request means by its `s3uid` and `id`.
@@ -90,9 +91,16 @@ impl Provisioner {
     /// The account's key pair, opened.
     pub(crate) fn keys(&self, account: &Account) -> Result<S3Keys, Failure> {
         let secret_key = self
-            .sealing_key
+            .sealing_keys
             .open(&account.s3uid, &account.sealed_secret_key)
             .map_err(|error| Failure::Unavailable(format!("account {}: {error}", account.s3uid)))?;
         Ok(S3Keys { access_key: account.access_key.clone(), secret_key })
+    }
+
+    /// The account's secret key as it is stored: a plan may have been sealed with a key that is on its way out.
+    fn sealed_anew(&self, account: &Account) -> Result<Sealed, Failure> {
+        self.sealing_keys
+            .seal_anew(&account.s3uid, &account.sealed_secret_key)
+            .map_err(|error| Failure::Unavailable(format!("account {}: {error}", account.s3uid)))
     }
 }

@@ -55,7 +55,7 @@ impl OutsideCommand<ProvisionAccount> for Provisioner {
             location: parameters.location.clone(),
             quota_bytes: ByteCount::from_bytes(parameters.quota_bytes).to_i64(),
             access: AccountAccess::Full,
-            sealed_secret_key: self.sealing_key.seal(&parameters.s3uid, &keys.secret_key),
+            sealed_secret_key: self.sealing_keys.seal(&parameters.s3uid, &keys.secret_key),
             access_key: keys.access_key,
         };
         let plan = Plan { order_id: parameters.order_id, account, bucket_name: parameters.bucket_name.clone() };
@@ -98,9 +98,9 @@ impl OutsideCommand<ProvisionAccount> for Provisioner {
     ) -> Result<Reply, Failure> {
         match performed {
             Performed::Impossible { reason } => record_failure(step, request, plan, reason).await?,
-            Performed::MadeWithoutBucket { reason } => record_success(step, request, plan, Some(reason)).await?,
+            Performed::MadeWithoutBucket { reason } => self.record_success(step, request, plan, Some(reason)).await?,
             Performed::Made { topic } => {
-                record_success(step, request, plan, None).await?;
+                self.record_success(step, request, plan, None).await?;
                 write_bucket(step, request, &plan.account, &plan.bucket_name, topic.as_deref()).await?;
             }
         }
@@ -108,31 +108,35 @@ impl OutsideCommand<ProvisionAccount> for Provisioner {
     }
 }
 
-async fn record_success(
-    step: &mut Step,
-    request: &Request,
-    plan: &Plan,
-    bucket_error: Option<&str>,
-) -> Result<(), Failure> {
-    let (now, account) = (step.now(), &plan.account);
-    store::accounts::insert(step.connection(), plan.order_id, account, now).await?;
-    step.record(Record {
-        event: AccountProvisioned::EVENT,
-        subject: Subject::Account(account.s3uid.clone()),
-        customer_id: Some(account.customer_id),
-        actor: &request.principal.actor(),
-        description: format!("S3 account created in {}", account.location),
-        data: &AccountProvisioned {
-            order_id: plan.order_id,
-            s3uid: account.s3uid.clone(),
-            customer_id: account.customer_id,
-            location: account.location.clone(),
-            bucket_name: plan.bucket_name.clone(),
-            bucket_error: bucket_error.map(str::to_owned),
-        },
-        traceparent: request.traceparent.as_deref(),
-    })
-    .await
+impl Provisioner {
+    async fn record_success(
+        &self,
+        step: &mut Step,
+        request: &Request,
+        plan: &Plan,
+        bucket_error: Option<&str>,
+    ) -> Result<(), Failure> {
+        let now = step.now();
+        let account = &Account { sealed_secret_key: self.sealed_anew(&plan.account)?, ..plan.account.clone() };
+        store::accounts::insert(step.connection(), plan.order_id, account, now).await?;
+        step.record(Record {
+            event: AccountProvisioned::EVENT,
+            subject: Subject::Account(account.s3uid.clone()),
+            customer_id: Some(account.customer_id),
+            actor: &request.principal.actor(),
+            description: format!("S3 account created in {}", account.location),
+            data: &AccountProvisioned {
+                order_id: plan.order_id,
+                s3uid: account.s3uid.clone(),
+                customer_id: account.customer_id,
+                location: account.location.clone(),
+                bucket_name: plan.bucket_name.clone(),
+                bucket_error: bucket_error.map(str::to_owned),
+            },
+            traceparent: request.traceparent.as_deref(),
+        })
+        .await
+    }
 }
 
 async fn record_failure(step: &mut Step, request: &Request, plan: &Plan, reason: &str) -> Result<(), Failure> {

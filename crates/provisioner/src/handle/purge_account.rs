@@ -14,7 +14,7 @@ impl DatabaseCommand<PurgeAccount> for Provisioner {
         let (s3uid, now) = (&parameters.s3uid, step.now());
         // From here on the account is its customer's no longer, and its keys are ours alone.
         let keys = S3Keys::generate();
-        let sealed = self.sealing_key.seal(s3uid, &keys.secret_key);
+        let sealed = self.sealing_keys.seal(s3uid, &keys.secret_key);
         if store::accounts::begin_deletion(step.connection(), s3uid, &keys.access_key, &sealed).await? {
             store::purges::insert(step.connection(), s3uid, parameters.requested_by.as_ref(), now).await?;
         } else if !store::purges::exists(step.connection(), s3uid).await? {

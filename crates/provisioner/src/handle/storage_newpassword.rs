@@ -35,7 +35,7 @@ impl OutsideCommand<StorageNewPassword> for Provisioner {
         let mut account = store::accounts::lock_by_name(step.connection(), scope, &parameters.name)
             .await?
             .ok_or_else(|| Refusal::not_found(PACKAGE_NOT_FOUND))?;
-        account.sealed_secret_key = self.sealing_key.seal(&account.s3uid, &S3Keys::generate().secret_key);
+        account.sealed_secret_key = self.sealing_keys.seal(&account.s3uid, &S3Keys::generate().secret_key);
         Ok((Subject::Account(account.s3uid.clone()), Plan { account }))
     }
 
@@ -51,7 +51,8 @@ impl OutsideCommand<StorageNewPassword> for Provisioner {
 
     async fn conclude(&self, step: &mut Step, request: &Request, plan: &Plan, (): &()) -> Result<Reply, Failure> {
         let account = &plan.account;
-        if !store::accounts::set_secret_key(step.connection(), &account.s3uid, &account.sealed_secret_key).await? {
+        let sealed = self.sealed_anew(account)?;
+        if !store::accounts::set_secret_key(step.connection(), &account.s3uid, &sealed).await? {
             return Err(Refusal::not_found(PACKAGE_NOT_FOUND).into());
         }
         step.record(Record {

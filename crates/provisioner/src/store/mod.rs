@@ -5,5 +5,6 @@ pub(crate) mod buckets;
 pub(crate) mod drifts;
 pub(crate) mod purges;
 pub(crate) mod reconcile;
+pub(crate) mod sealed;
 pub(crate) mod usage;
 pub(crate) mod watching;

@@ -48,7 +48,9 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     connection.close().await?;
 
     if let Some(url) = &config.amqp.url {
-        let bus = Bus::connect(BusConfig::new(url.clone(), "purser-migrate")).await.context("amqp.url")?;
+        let mut bus_config = BusConfig::new(url.clone(), "purser-migrate");
+        bus_config.ca_file.clone_from(&config.amqp.ca_file);
+        let bus = Bus::connect(bus_config).await.context("amqp.url")?;
         Topology::purser().declare(&bus).await.context("topology")?;
         bus.close().await;
         println!("limits are policies, which AMQP can't set: import deploy/rabbitmq/definitions.json once");

@@ -14,6 +14,7 @@ use messages::RoleName;
 use model::{Clock, Location};
 use object_store::ceph::{CephConfig, CephStore};
 use object_store::{LocationStore, Locations, Topic};
+use provisioner::SealingKeys;
 use runtime::config::{AmqpConfig, BillingConfig, Config, NotificationConfig, ProvisionerConfig};
 use runtime::health::Health;
 use runtime::{Role, Shutdown, TrustedPublishers};
@@ -108,6 +109,7 @@ async fn connect(
 ) -> anyhow::Result<Role> {
     let pool = pool(role, &database_url, config)?;
     let mut bus_config = BusConfig::new(amqp_url, format!("purser-{role}"));
+    bus_config.ca_file.clone_from(&config.amqp.ca_file);
     bus_config.clock = Arc::clone(&clock);
     let bus = Bus::connect(bus_config).await.with_context(|| format!("{role}.amqp_url"))?;
     Topology::of_role(role).check(&bus).await.context("the broker lacks what this role needs; run `purser migrate`")?;
@@ -174,15 +176,16 @@ fn whmcs(config: &Config) -> anyhow::Result<Option<WhmcsInvoicing>> {
     Ok(Some(WhmcsInvoicing::new(client, settings)))
 }
 
-/// What the provisioner works with, its sealing key included.
+/// What the provisioner works with, its sealing keys included.
 pub(super) fn provisioner_settings(config: &Config, own: &ProvisionerConfig) -> anyhow::Result<provisioner::Settings> {
-    let key = std::fs::read_to_string(&own.sealing_key_file)
-        .with_context(|| format!("provisioner.sealing_key_file {}", own.sealing_key_file.display()))?;
-    Ok(provisioner::Settings {
-        locations: stores(config)?,
-        topics: topics(config)?,
-        sealing_key: provisioner::SealingKey::from_base64(&key).context("provisioner.sealing_key_file")?,
-    })
+    Ok(provisioner::Settings { locations: stores(config)?, topics: topics(config)?, sealing_keys: sealing_keys(own)? })
+}
+
+/// The keys that seal S3 secrets.
+pub(super) fn sealing_keys(own: &ProvisionerConfig) -> anyhow::Result<SealingKeys> {
+    let file = || format!("provisioner.sealing_key_file {}", own.sealing_key_file.display());
+    let text = std::fs::read_to_string(&own.sealing_key_file).with_context(file)?;
+    SealingKeys::from_text(&text).with_context(file)
 }
 
 fn trusted(amqp: &AmqpConfig) -> TrustedPublishers {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use messages::RoleName;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::values::user_of;
 use super::{Config, ConfigError, Locations, Problem};
@@ -59,19 +60,38 @@ impl Config {
         {
             problems.push(Problem::new("provisioner.sealing_key_file", message));
         }
+        if let Some(Err(message)) = self.amqp.ca_file.as_deref().map(readable) {
+            problems.push(Problem::new("amqp.ca_file", message));
+        }
         problems
     }
 
     /// The broker user that a role's URL names.
     fn amqp_user(&self, role: RoleName) -> Option<String> {
-        let url = match role {
+        user_of(self.role_amqp_url(role)?)
+    }
+
+    fn role_amqp_url(&self, role: RoleName) -> Option<&SecretString> {
+        match role {
             RoleName::Gateway => self.gateway.as_ref().map(|section| &section.amqp_url),
             RoleName::Provisioner => self.provisioner.as_ref().map(|section| &section.amqp_url),
             RoleName::Metering => self.metering.as_ref().map(|section| &section.amqp_url),
             RoleName::Billing => self.billing.as_ref().map(|section| &section.amqp_url),
-        }?;
-        user_of(url)
+        }
     }
+}
+
+/// Whoever names an authority wants TLS, and must not miss it because of one letter.
+pub(super) fn plain_broker_urls(config: &Config) -> Vec<Problem> {
+    if config.amqp.ca_file.is_none() {
+        return Vec::new();
+    }
+    let roles = [RoleName::Gateway, RoleName::Provisioner, RoleName::Metering, RoleName::Billing];
+    let urls = roles.map(|role| (format!("{role}.amqp_url"), config.role_amqp_url(role)));
+    let administrator = ("amqp.url".to_owned(), config.amqp.url.as_ref());
+    let is_plain = |url: &SecretString| !url.expose_secret().starts_with("amqps://");
+    let plain = urls.into_iter().chain([administrator]).filter(|(_, url)| url.is_some_and(is_plain));
+    plain.map(|(key, _)| Problem::new(key, "must begin with amqps://, because amqp.ca_file is set")).collect()
 }
 
 /// Several roles may miss the same thing.

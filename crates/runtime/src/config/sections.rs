@@ -1,6 +1,7 @@
 //! The sections and their keys: this is the list of what can be configured, with its defaults and bounds.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use ::config::Value;
 use messages::RoleName;
@@ -12,7 +13,7 @@ use super::values::{
 };
 use super::{
     AmqpConfig, BillingConfig, Config, DatabaseConfig, GatewayConfig, HealthConfig, LogFormat, MeteringConfig,
-    OwnUsers, Problem, ProvisionerConfig, TelemetryConfig, locations,
+    OwnUsers, Problem, ProvisionerConfig, TelemetryConfig, check, locations,
 };
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
@@ -21,10 +22,12 @@ const DAY_SECONDS: u64 = 24 * 60 * 60;
 pub(super) fn read(root: Value, problems: &mut Vec<Problem>) -> Config {
     let mut root = Section::new("", root, problems);
     // A missing section is none of this process's business; a broken one is a problem that is noted.
+    let database = root.optional_table("database").and_then(database);
+    let amqp = amqp(root.table("amqp"));
     let config = Config {
-        database: root.optional_table("database").and_then(database),
-        amqp: amqp(root.table("amqp")),
-        gateway: root.optional_table("gateway").and_then(gateway),
+        database,
+        gateway: root.optional_table("gateway").and_then(|section| gateway(section, amqp.ca_file.clone())),
+        amqp,
         provisioner: root.optional_table("provisioner").and_then(provisioner),
         metering: root.optional_table("metering").and_then(metering),
         billing: root.optional_table("billing").and_then(billing),
@@ -34,6 +37,7 @@ pub(super) fn read(root: Value, problems: &mut Vec<Problem>) -> Config {
         health: health(root.table("health")),
     };
     root.finish();
+    problems.extend(check::plain_broker_urls(&config));
     config
 }
 
@@ -45,10 +49,11 @@ fn database(mut section: Section<'_>) -> Option<DatabaseConfig> {
 
 fn amqp(mut section: Section<'_>) -> AmqpConfig {
     let url = section.optional("url", amqp_url);
+    let ca_file = section.optional("ca_file", path);
     let trusted_publishers = section.or("trusted_publishers", vec!["php-frontend".to_owned()], texts);
     let own_users = own_users(section.table("own_users"));
     section.finish();
-    AmqpConfig { url, trusted_publishers, own_users }
+    AmqpConfig { url, ca_file, trusted_publishers, own_users }
 }
 
 fn own_users(mut section: Section<'_>) -> OwnUsers {
@@ -58,7 +63,7 @@ fn own_users(mut section: Section<'_>) -> OwnUsers {
     OwnUsers(users.into())
 }
 
-fn gateway(mut section: Section<'_>) -> Option<GatewayConfig> {
+fn gateway(mut section: Section<'_>, amqp_ca_file: Option<PathBuf>) -> Option<GatewayConfig> {
     let listen = section.or("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), socket_address);
     let amqp_url = section.required("amqp_url", amqp_url);
     let database_url = section.required("database_url", database_url);
@@ -70,6 +75,7 @@ fn gateway(mut section: Section<'_>) -> Option<GatewayConfig> {
     Some(GatewayConfig {
         listen,
         amqp_url: amqp_url?,
+        amqp_ca_file,
         database_url: database_url?,
         reply_wait_seconds,
         body_bytes_max,

@@ -237,6 +237,21 @@ fn a_key_file_that_is_not_there_is_named() {
 }
 
 #[test]
+fn with_an_authority_the_broker_is_reached_over_tls_only() {
+    let ca_file = ("PURSER__AMQP__CA_FILE", "/nonexistent/ca.pem");
+    let urls = ["amqp", "gateway", "provisioner", "metering", "billing"];
+    let plain = problems(COMPLETE, &[ca_file]);
+    for section in urls {
+        let key = if section == "amqp" { "amqp.url".to_owned() } else { format!("{section}.amqp_url") };
+        assert!(plain.contains(&format!("{key}: must begin with amqps://, because amqp.ca_file is set")), "{plain}");
+    }
+    let encrypted = COMPLETE.replace("amqp://", "amqps://");
+    let config = read(&encrypted, &[ca_file]).unwrap();
+    let error = config.validate(&ROLES).unwrap_err().to_string();
+    assert!(error.contains("amqp.ca_file: /nonexistent/ca.pem can't be read: No such file"), "{error}");
+}
+
+#[test]
 fn no_secret_is_shown() {
     let config = read(COMPLETE, &[]).unwrap();
     let shown = format!("{config:?}");

@@ -44,6 +44,9 @@ pub(super) fn render(deployment: &Deployment) -> Result<String> {
     if deployment.lifetime != Lifetime::Template {
         amqp["url"] = json!(deployment.amqp_admin_url());
     }
+    if let Some(file) = &services.tls_ca_file {
+        amqp["ca_file"] = json!(file);
+    }
     let mut config = json!({
         "database": { "url": deployment.database_url()? },
         "amqp": amqp,

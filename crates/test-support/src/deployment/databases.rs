@@ -22,13 +22,23 @@ const MIGRATION_LOCK: &str = "migrations";
 
 /// A role's URL, with the password that it has on this server.
 pub(super) fn url_of(services: &Services, database: &str, role: &str) -> Result<String> {
-    let mut url = Url::parse(&services.postgres_socket_url).context("PostgreSQL's address is not a URL")?;
+    let url =
+        if services.tls_ca_file.is_some() { &services.postgres_superuser_url } else { &services.postgres_socket_url };
+    let mut url = Url::parse(url).context("PostgreSQL's address is not a URL")?;
     let administrator = url.password().map_or_else(|| url.to_string(), str::to_owned);
     let password = machine::derived_password(&administrator, role);
     let set = url.set_username(role).and_then(|()| url.set_password(Some(&password)));
     set.map_err(|()| anyhow::anyhow!("PostgreSQL's address takes no user and password"))?;
     url.set_path(database);
+    verify(&mut url, services);
     Ok(url.into())
+}
+
+/// Where the server speaks TLS, has it prove who it is.
+pub(super) fn verify(url: &mut Url, services: &Services) {
+    if let Some(file) = &services.tls_ca_file {
+        url.query_pairs_mut().append_pair("sslmode", "verify-full").append_pair("sslrootcert", &file.to_string_lossy());
+    }
 }
 
 /// Makes an empty database, unless it exists.

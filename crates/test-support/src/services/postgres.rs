@@ -13,9 +13,12 @@ use super::packages::find_program;
 use super::process::{self, isolated, make_dir, run, running, wait_for, write_private};
 use super::progress::Progress;
 use super::settings::{Layout, Settings};
+use super::tls::{Files, ServerCertificate};
 
 const USER: Option<&str> = Some("postgres");
 const START_LIMIT: Duration = Duration::from_secs(90);
+/// Who may connect: over the socket, and over TCP with TLS.
+const TLS_ONLY: &str = "local all all scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
 const CRASH_LIMIT: Duration = Duration::from_secs(20);
 
 /// Where one cluster's files are.
@@ -29,11 +32,16 @@ impl Cluster {
     }
 
     /// Starts the server unless it runs, and waits until it takes connections.
-    pub(super) fn start(&self, settings: &Settings, progress: &Progress) -> Result<()> {
+    pub(super) fn start(
+        &self,
+        settings: &Settings,
+        certificate: Option<&ServerCertificate>,
+        progress: &Progress,
+    ) -> Result<()> {
         if self.server().is_none() {
             make_dir(&self.dir, USER, 0o755)?;
             if !self.data().exists() {
-                self.init(settings)?;
+                self.init(settings, certificate)?;
             }
             self.start_server(settings, progress)?;
         }
@@ -84,7 +92,7 @@ impl Cluster {
     }
 
     /// Makes the cluster beside its place and moves it there when it is whole.
-    fn init(&self, settings: &Settings) -> Result<()> {
+    fn init(&self, settings: &Settings, certificate: Option<&ServerCertificate>) -> Result<()> {
         let (draft, password_file) = (self.dir.join("data.new"), self.dir.join("password"));
         if draft.exists() {
             fs::remove_dir_all(&draft).with_context(|| format!("removing {}", draft.display()))?;
@@ -107,6 +115,18 @@ impl Cluster {
             port = settings.postgres_port(),
             socket_dir = self.dir.display(),
         );
+        let config = match certificate {
+            None => config,
+            Some(certificate) => {
+                let Files { certificate, key, .. } = certificate.write(&self.dir, USER)?;
+                write_private(&draft.join("pg_hba.conf"), USER, 0o600, TLS_ONLY)?;
+                format!(
+                    "{config}ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'\n",
+                    certificate.display(),
+                    key.display()
+                )
+            }
+        };
         // The server reads this file after postgresql.conf; `ALTER SYSTEM` rewrites it and keeps these lines.
         write_private(&draft.join("postgresql.auto.conf"), USER, 0o600, &config)?;
         Ok(fs::rename(&draft, self.data())?)

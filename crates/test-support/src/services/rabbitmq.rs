@@ -11,6 +11,7 @@ use super::packages::find_program;
 use super::process::{self, http_status, isolated, listens, make_dir, probe, running, wait_for, write_private};
 use super::progress::Progress;
 use super::settings::{Layout, Settings};
+use super::tls::{Files, ServerCertificate};
 
 /// The administrator, in place of the default `guest`.
 pub(super) const ADMIN: &str = "purser-admin";
@@ -41,12 +42,17 @@ impl Broker {
     }
 
     /// Starts what doesn't run yet and waits until clients can log in.
-    pub(super) fn start(&self, settings: &Settings, progress: &Progress) -> Result<()> {
-        let mut launched = self.launch(settings, progress)?;
+    pub(super) fn start(
+        &self,
+        settings: &Settings,
+        certificate: Option<&ServerCertificate>,
+        progress: &Progress,
+    ) -> Result<()> {
+        let mut launched = self.launch(settings, certificate, progress)?;
         let began = Instant::now();
         let ready = || {
             if self.broker().is_some() {
-                return Ok(answers(settings));
+                return Ok(answers(settings, certificate.is_some()));
             }
             if self.launcher().is_none() {
                 // A process that has only just been forked doesn't show yet that it is ours.
@@ -57,7 +63,7 @@ impl Broker {
                     bail!("RabbitMQ ended while it started");
                 }
                 // The one that seemed to run was about to end.
-                launched = self.launch(settings, progress)?;
+                launched = self.launch(settings, certificate, progress)?;
             }
             Ok(false)
         };
@@ -65,14 +71,19 @@ impl Broker {
     }
 
     /// Starts epmd and the broker; false: the broker, or the script that starts it, runs already.
-    fn launch(&self, settings: &Settings, progress: &Progress) -> Result<bool> {
+    fn launch(
+        &self,
+        settings: &Settings,
+        certificate: Option<&ServerCertificate>,
+        progress: &Progress,
+    ) -> Result<bool> {
         if self.broker().or_else(|| self.launcher()).is_some() {
             return Ok(false);
         }
         make_dir(&self.dir, USER, 0o755)?;
-        self.write_files(settings)?;
+        self.write_files(settings, certificate)?;
         self.start_epmd(settings.epmd_port(), progress)?;
-        self.start_broker(settings)?;
+        self.start_broker(settings, certificate.is_some())?;
         Ok(true)
     }
 
@@ -109,9 +120,9 @@ impl Broker {
         format!("RABBITMQ_MNESIA_BASE={}", self.dir.join("mnesia").display())
     }
 
-    fn write_files(&self, settings: &Settings) -> Result<()> {
+    fn write_files(&self, settings: &Settings, certificate: Option<&ServerCertificate>) -> Result<()> {
         let config = format!(
-            "listeners.tcp.1 = 127.0.0.1:{amqp}\n\
+            "{listeners}\
              management.tcp.ip = 127.0.0.1\n\
              management.tcp.port = {api}\n\
              default_user = {ADMIN}\n\
@@ -123,7 +134,7 @@ impl Broker {
              management.sample_retention_policies.detailed.minute = 1\n\
              disk_free_limit.absolute = 200MB\n\
              log.file.level = info\n",
-            amqp = settings.amqp_port(),
+            listeners = self.listeners(settings.amqp_port(), certificate)?,
             api = settings.rabbitmq_api_port(),
             password = settings.rabbitmq_password,
         );
@@ -135,6 +146,22 @@ impl Broker {
             write_private(&cookie, USER, 0o400, &uuid::Uuid::new_v4().simple().to_string())?;
         }
         Ok(())
+    }
+
+    fn listeners(&self, port: u16, certificate: Option<&ServerCertificate>) -> Result<String> {
+        let Some(certificate) = certificate else { return Ok(format!("listeners.tcp.1 = 127.0.0.1:{port}\n")) };
+        let Files { authority, certificate, key } = certificate.write(&self.dir, USER)?;
+        Ok(format!(
+            "listeners.tcp = none\n\
+             listeners.ssl.1 = 127.0.0.1:{port}\n\
+             ssl_options.cacertfile = {}\n\
+             ssl_options.certfile = {}\n\
+             ssl_options.keyfile = {}\n\
+             ssl_options.verify = verify_none\n",
+            authority.display(),
+            certificate.display(),
+            key.display(),
+        ))
     }
 
     fn start_epmd(&self, port: u16, progress: &Progress) -> Result<()> {
@@ -149,14 +176,12 @@ impl Broker {
         wait_for(progress, "epmd", Duration::from_secs(20), &log, || Ok(listens(port)))
     }
 
-    fn start_broker(&self, settings: &Settings) -> Result<()> {
+    fn start_broker(&self, settings: &Settings, has_tls: bool) -> Result<()> {
         let path = |name: &str| self.dir.join(name);
         let mut server = isolated(&find_program("setsid")?, USER, &self.dir, &path("server.log"))?;
         server
             .arg(SERVER)
             .env("RABBITMQ_NODENAME", &self.node)
-            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
-            .env("RABBITMQ_NODE_PORT", settings.amqp_port().to_string())
             .env("RABBITMQ_DIST_PORT", settings.erlang_dist_port().to_string())
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG_ARGS)
             .env("ERL_EPMD_PORT", settings.epmd_port().to_string())
@@ -167,6 +192,11 @@ impl Broker {
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins"))
             .env("RABBITMQ_CONF_ENV_FILE", path("rabbitmq-env.conf"))
             .env("RABBITMQ_PID_FILE", path("broker.pid"));
+        if !has_tls {
+            server
+                .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+                .env("RABBITMQ_NODE_PORT", settings.amqp_port().to_string());
+        }
         let child = server.spawn().context("starting RabbitMQ")?;
         write_private(&path("launcher.pid"), None, 0o644, &child.id().to_string())
     }
@@ -187,8 +217,9 @@ impl Broker {
 }
 
 /// Whether the management API asks who we are and the broker greets an AMQP client.
-fn answers(settings: &Settings) -> bool {
+fn answers(settings: &Settings, has_tls: bool) -> bool {
+    // Frame type 1, channel 0: `connection.start`.
+    let greets = || probe(settings.amqp_port(), AMQP_GREETING).starts_with(&[1, 0, 0]);
     http_status(settings.rabbitmq_api_port(), "/api/overview") == Some(401)
-        // Frame type 1, channel 0: `connection.start`.
-        && probe(settings.amqp_port(), AMQP_GREETING).starts_with(&[1, 0, 0])
+        && if has_tls { listens(settings.amqp_port()) } else { greets() }
 }

@@ -17,6 +17,7 @@ use super::process::{self, write_private};
 use super::progress::Progress;
 use super::rabbitmq::{self, Broker};
 use super::settings::{Layout, Settings};
+use super::tls::ServerCertificate;
 use super::{Service, Services, packages};
 
 const LOCK_LIMIT: Duration = Duration::from_mins(10);
@@ -24,6 +25,7 @@ const LOCK_LIMIT: Duration = Duration::from_mins(10);
 /// The services of one folder; two folders' services don't know of each other.
 pub struct Stack {
     layout: Layout,
+    certificate: Option<ServerCertificate>,
 }
 
 /// What one service does at the moment.
@@ -49,7 +51,13 @@ impl Stack {
 
     /// The stack in `dir`, which is made where it doesn't exist.
     pub fn at(dir: &Path) -> Result<Self> {
-        Ok(Self { layout: Layout::at(dir)? })
+        Ok(Self { layout: Layout::at(dir)?, certificate: None })
+    }
+
+    /// Has the broker and the database, where they are started for the first time, take connections over TLS only.
+    #[must_use]
+    pub fn with_tls(self, certificate: ServerCertificate) -> Self {
+        Self { certificate: Some(certificate), ..self }
     }
 
     /// The file with the addresses; it exists while the services are up.
@@ -190,8 +198,8 @@ impl Stack {
     fn start(&self, service: Service, settings: &Settings, progress: &Progress) -> Result<()> {
         let started = Instant::now();
         match service {
-            Service::RabbitMq => Broker::new(&self.layout).start(settings, progress),
-            Service::Postgres => Cluster::new(&self.layout).start(settings, progress),
+            Service::RabbitMq => Broker::new(&self.layout).start(settings, self.certificate.as_ref(), progress),
+            Service::Postgres => Cluster::new(&self.layout).start(settings, self.certificate.as_ref(), progress),
             Service::Ceph => Ceph::new(&self.layout).start(settings, progress),
         }
         .with_context(|| format!("starting {service}"))?;
@@ -231,6 +239,7 @@ impl Stack {
             rgw_url: format!("http://127.0.0.1:{}", settings.rgw_port()),
             rgw_access_key: settings.rgw_access_key.clone(),
             rgw_secret_key: settings.rgw_secret_key.clone(),
+            tls_ca_file: None,
         }
     }
 

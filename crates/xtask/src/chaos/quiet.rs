@@ -61,9 +61,9 @@ pub(super) async fn parked(arena: &Arena) -> Result<BTreeMap<String, u64>> {
     for role in bus::WORKER_ROLES {
         let queue = format!("s3.{role}.parked");
         for message in management.take(arena.deployment.name(), &queue, 1_000).await? {
-            let headers = &message.properties["headers"];
+            let headers = &message["properties"]["headers"];
             let text = |name: &str| headers[name].as_str().unwrap_or("?").to_owned();
-            let kind = message.properties["type"].as_str().unwrap_or("?");
+            let kind = message["properties"]["type"].as_str().unwrap_or("?");
             *parked
                 .entry(format!("{queue}: {kind}: {}: {}", text("x-parked-reason"), text("x-parked-detail")))
                 .or_default() += 1;

@@ -246,11 +246,8 @@ async fn every_event_arrived(arena: &Arena, callers: &Callers) -> Result<u64> {
         }
         for message in taken {
             copies += 1;
-            let body = match message.payload_encoding.as_str() {
-                "base64" => STANDARD.decode(&message.payload)?,
-                _ => message.payload.into_bytes(),
-            };
-            let encoding = Encoding::from_content_type(message.properties["content_type"].as_str())?;
+            let body = STANDARD.decode(message["payload"].as_str().context("a message has a payload")?)?;
+            let encoding = Encoding::from_content_type(message["properties"]["content_type"].as_str())?;
             let event: Value = encoding.decode(&body)?;
             let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
             if !arrived.insert(text("id")) {

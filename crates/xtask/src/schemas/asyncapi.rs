@@ -82,7 +82,7 @@ fn receive(action: &ActionEntry) -> Value {
         "reply": {
             "address": {
                 "location": "$message.header#/reply_to",
-                "description": "`amq.rabbitmq.reply-to`, a server-named queue (`amq.gen-…`) or one called `reply.…`.",
+                "description": "`amq.rabbitmq.reply-to`, a server-named queue (`amq.gen-…`) or `reply.<broker user>…`.",
             },
             "channel": {"$ref": "#/channels/replies"},
             "messages": [

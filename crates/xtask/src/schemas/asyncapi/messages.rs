@@ -90,7 +90,8 @@ fn request_headers(name: &str) -> Value {
         "correlation_id": {"type": "string", "description": "Property `correlation_id`; the reply has the same."},
         "reply_to": {
             "type": "string", "pattern": "^(amq\\.rabbitmq\\.reply-to|amq\\.gen-|reply\\.)",
-            "description": "Property `reply_to`. Nothing is answered to other names.",
+            "description": "Property `reply_to`: direct reply-to, a queue that the broker named, or `reply.<your broker user>`, perhaps \
+                with more after another dot. Nothing is answered to other names.",
         },
         "user_id": {
             "type": "string",

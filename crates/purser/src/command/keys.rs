@@ -1,0 +1,69 @@
+//! `purser keys`.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use messages::RoleName;
+use provisioner::rotation::{self, SealedWith};
+use provisioner::{KeyId, SealingKeys};
+use runtime::config::Config;
+use sqlx::PgPool;
+
+use super::{table, worker};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Seal all secrets anew with the first key of the key file, beside the running workers
+    ///
+    /// It may be interrupted and run again. Exit code 0: the first key has sealed everything. 1: something is left.
+    /// 2: it couldn't be done.
+    Rotate(Rotate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    /// Only say what is sealed with which key
+    #[arg(long)]
+    check: bool,
+}
+
+impl KeysCommand {
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
+        let Self::Rotate(Rotate { check }) = self;
+        let own = config.provisioner.as_ref().context("this command needs the section [provisioner]")?;
+        let keys = worker::sealing_keys(own)?;
+        let pool = worker::pool(RoleName::Provisioner, &own.database_url, config)?;
+        if !check {
+            rotate(&pool, &keys).await?;
+        }
+        let inventory = rotation::inventory(&pool, &keys).await?;
+        print(&inventory, &keys);
+        let is_done = inventory.iter().all(|entry| entry.key == Some(keys.sealing_id()) || entry.total() == 0);
+        Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}
+
+async fn rotate(pool: &PgPool, keys: &SealingKeys) -> anyhow::Result<()> {
+    let rotated = rotation::rotate(pool, keys).await?;
+    for unopened in &rotated.unopened {
+        println!("not opened: {unopened}");
+    }
+    println!("{} secrets sealed anew with key {}", rotated.sealed_anew, keys.sealing_id());
+    Ok(())
+}
+
+const HEADINGS: [&str; 5] = ["KEY", "IN THE FILE", "ACCOUNTS", "UNDER WAY", "SAVED REPLIES"];
+
+fn print(inventory: &[SealedWith], keys: &SealingKeys) {
+    let row = |entry: &SealedWith| {
+        let place = match entry.key {
+            Some(key) if key == keys.sealing_id() => "seals",
+            Some(key) if keys.ids().any(|id| id == key) => "opens",
+            _ => "no",
+        };
+        let key = entry.key.as_ref().map_or_else(|| "damaged".to_owned(), KeyId::to_string);
+        [key, place.to_owned(), entry.accounts.to_string(), entry.intents.to_string(), entry.replies.to_string()]
+    };
+    println!("{}", table::plain(HEADINGS, inventory.iter().map(row)).trim_fmt());
+}
