@@ -25,6 +25,7 @@ mod locking;
 mod main_job;
 mod metering;
 mod moving;
+mod overload;
 mod parked;
 mod permissions;
 mod quota;

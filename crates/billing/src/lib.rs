@@ -6,6 +6,8 @@ pub mod customers;
 mod deadlines;
 mod domain;
 mod dunning;
+#[cfg(test)]
+mod fuzzing;
 mod handle;
 pub mod handover;
 pub mod invoices;
@@ -14,6 +16,7 @@ mod migrate;
 pub mod payments;
 mod periods;
 mod plan_changes;
+mod plan_file;
 pub mod plans;
 mod previews;
 mod provisioning;

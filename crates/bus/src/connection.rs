@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -83,6 +84,7 @@ pub(crate) struct Session {
     connection: Connection,
     pub(crate) confirms: ConfirmChannels,
     lost: CancellationToken,
+    blocked: AtomicBool,
 }
 
 /// The session ended while something was under way on it.
@@ -155,6 +157,11 @@ impl Bus {
     /// Whether there is a connection at this moment.
     pub fn is_connected(&self) -> bool {
         self.inner.session.borrow().is_some()
+    }
+
+    /// Whether the broker takes no messages for now, as it does when it is short of memory or disk space.
+    pub fn is_blocked(&self) -> bool {
+        self.inner.session.borrow().as_ref().is_some_and(|session| session.blocked.load(Ordering::Relaxed))
     }
 
     /// The broker user of this connection; the broker vouches for it in `user_id`.
@@ -248,8 +255,12 @@ impl Dialer {
 }
 
 fn live(connection: Connection, sender: &watch::Sender<Option<Arc<Session>>>) -> Arc<Session> {
-    let session =
-        Arc::new(Session { connection, confirms: ConfirmChannels::default(), lost: CancellationToken::new() });
+    let session = Arc::new(Session {
+        connection,
+        confirms: ConfirmChannels::default(),
+        lost: CancellationToken::new(),
+        blocked: AtomicBool::new(false),
+    });
     sender.send_replace(Some(Arc::clone(&session)));
     session
 }
@@ -265,7 +276,7 @@ async fn supervise(
         gauge.set(1.0);
         let lost = tokio::select! {
             () = stop.cancelled() => None,
-            reason = loss(&session.connection) => Some(reason),
+            reason = loss(&session) => Some(reason),
         };
         sender.send_replace(None);
         session.lost.cancel();
@@ -286,7 +297,8 @@ async fn supervise(
 }
 
 /// Returns when the connection is lost, with the reason.
-async fn loss(connection: &Connection) -> String {
+async fn loss(session: &Session) -> String {
+    let connection = &session.connection;
     let mut events = connection.events_listener().boxed();
     // An event from before the listener is not heard: the status tells, at once and then regularly.
     let mut interval = tokio::time::interval(STATUS_INTERVAL);
@@ -299,6 +311,12 @@ async fn loss(connection: &Connection) -> String {
             Some(Event::Error(error)) => error.to_string(),
             Some(Event::ConnectionBlocked(reason)) => {
                 tracing::warn!(reason, "the broker takes no messages for now");
+                session.blocked.store(true, Ordering::Relaxed);
+                continue;
+            }
+            Some(Event::ConnectionUnblocked) => {
+                tracing::info!("the broker takes messages again");
+                session.blocked.store(false, Ordering::Relaxed);
                 continue;
             }
             Some(_) => continue,

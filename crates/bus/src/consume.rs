@@ -55,6 +55,9 @@ pub struct ConsumerConfig {
     pub retry: RetryPolicy,
     /// The broker users of Purser's roles: what a message carries about its earlier life counts from them only.
     pub own_users: Vec<String>,
+    /// The broker users whose messages are kept, whatever it takes. Those of others are let go once nothing more can be
+    /// parked.
+    pub trusted: Vec<String>,
 }
 
 /// A configuration that can't work.
@@ -71,7 +74,7 @@ impl Bus {
         handler: Handler,
         shutdown: CancellationToken,
     ) -> Result<(), ConsumeError> {
-        let ConsumerConfig { queue, prefetch, concurrency, retry, own_users } = config;
+        let ConsumerConfig { queue, prefetch, concurrency, retry, own_users, trusted } = config;
         if concurrency == 0 || concurrency > prefetch {
             return Err(ConsumeError(format!(
                 "the concurrency on {queue} must be between 1 and the prefetch ({prefetch}), not {concurrency}"
@@ -81,7 +84,8 @@ impl Bus {
             .ok_or_else(|| ConsumeError(format!("{queue:?} must be a role's queue, such as s3.billing")))?;
         short("the queue's name", &queue).map_err(|error| ConsumeError(error.to_string()))?;
         let bus = self.clone();
-        let settler = Settler { publisher: bus.publisher(), bus, queue, role, retry, shutdown: shutdown.clone() };
+        let publisher = bus.publisher();
+        let settler = Settler { publisher, bus, queue, role, retry, trusted, shutdown: shutdown.clone() };
         let worker = Worker {
             handler,
             own_users,

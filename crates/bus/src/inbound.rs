@@ -11,6 +11,7 @@ use model::Timestamp;
 pub(crate) const ATTEMPTS: &str = "x-attempts";
 pub(crate) const BUSY: &str = "x-busy";
 pub(crate) const FIRST_ERROR: &str = "x-first-error";
+pub(crate) const POSTPONED: &str = "x-postponed";
 pub(crate) const FIRST_FAILED_AT: &str = "x-first-failed-at";
 pub(crate) const LAST_ERROR: &str = "x-last-error";
 pub(crate) const LAST_FAILED_AT: &str = "x-last-failed-at";
@@ -42,6 +43,10 @@ pub(crate) struct Inbound {
     pub(crate) first: NotedError,
     /// What went wrong last.
     pub(crate) last: NotedError,
+    /// Whether a role has sent it of its own accord, and not for somebody who waits.
+    pub(crate) is_internal: bool,
+    /// How often its caller had too much in hand.
+    pub(crate) postponed: u32,
     /// Why it can't be handled, where it can't.
     pub(crate) defect: Option<String>,
 }
@@ -78,9 +83,12 @@ pub(crate) fn read(queue: &str, properties: &BasicProperties, body: Vec<u8>, own
         body,
     };
     let noted = |error, at| NotedError { error: kept(error).and_then(text), at: kept(at).and_then(text) };
+    let is_internal = delivery.publisher.as_ref().is_some_and(|user| own_users.contains(user));
     Inbound {
         delivery,
+        is_internal,
         busy: kept(BUSY).map_or(0, count),
+        postponed: kept(POSTPONED).map_or(0, count),
         first: noted(FIRST_ERROR, FIRST_FAILED_AT),
         last: noted(LAST_ERROR, LAST_FAILED_AT),
         defect,

@@ -21,9 +21,13 @@ const PARKED_EXCHANGE: &str = "s3.parked";
 const NOTE_BYTES_MAX: usize = 1_000;
 /// So many quick attempts are made at a busy account before the slower ones.
 const QUICK_BUSY_MAX: u32 = 10;
+/// So many attempts are made, each after a second, before those with longer waits.
+const EARLY_BUSY_MAX: u32 = 100;
 /// After so many waits for a busy account, about half an hour, each further one counts as a failure: something is stuck
-/// there, and a person should see it.
-const BUSY_MAX: u32 = 1_800;
+/// there, and a person should see it. What a role sends of its own accord waits on: nobody would send it again.
+const BUSY_MAX: u32 = 600;
+/// The longest wait of those that are postponed, among [`RETRY_DELAYS`].
+const POSTPONED_DELAY_MAX: usize = 3;
 /// Before a message that could be neither retried nor parked goes back into its queue.
 const REQUEUE_WAIT: Duration = Duration::from_secs(1);
 
@@ -49,7 +53,16 @@ pub(crate) struct Settler {
     pub(crate) queue: String,
     pub(crate) role: RoleName,
     pub(crate) retry: RetryPolicy,
+    pub(crate) trusted: Vec<String>,
     pub(crate) shutdown: CancellationToken,
+}
+
+/// Why a message is put aside.
+#[derive(Clone, Copy)]
+struct Parking<'a> {
+    attempts: u32,
+    reason: ParkReason,
+    detail: &'a str,
 }
 
 impl Settler {
@@ -62,51 +75,93 @@ impl Settler {
             }
             Outcome::Retry { kind, error } => self.retry(unsettled, inbound, kind, &error).await,
             Outcome::Park { reason, detail, reply } => {
-                if self.park(unsettled, inbound, inbound.delivery.attempts, reason, &detail).await {
-                    self.answer(inbound, reply).await;
-                    self.acknowledge(unsettled).await;
-                }
+                let parking = Parking { attempts: inbound.delivery.attempts, reason, detail: &detail };
+                self.put_aside(unsettled, inbound, parking, reply).await;
             }
         }
     }
 
     async fn retry(&self, unsettled: Unsettled<'_>, inbound: &Inbound, kind: RetryKind, error: &str) {
-        let kind = if inbound.busy >= BUSY_MAX { RetryKind::Failed } else { kind };
-        let (attempts, busy) = match kind {
-            RetryKind::Busy => (inbound.delivery.attempts, inbound.busy.saturating_add(1)),
-            RetryKind::Failed => (inbound.delivery.attempts.saturating_add(1), inbound.busy),
+        let is_stuck = kind == RetryKind::Busy && inbound.busy >= BUSY_MAX && !inbound.is_internal;
+        let kind = if is_stuck { RetryKind::Failed } else { kind };
+        let (mut attempts, mut busy, mut postponed) = (inbound.delivery.attempts, inbound.busy, inbound.postponed);
+        let counter = match kind {
+            RetryKind::Busy => &mut busy,
+            RetryKind::Postponed => &mut postponed,
+            RetryKind::Failed => &mut attempts,
         };
+        *counter = counter.saturating_add(1);
         let delay = match kind {
             RetryKind::Busy => busy_delay(busy),
+            RetryKind::Postponed => postponed_delay(postponed),
             RetryKind::Failed => failed_delay(attempts),
         };
         let spent = kind == RetryKind::Failed && attempts >= self.retry.max_attempts;
         let retry_queue = Topology::retry_queue(&self.queue, delay).filter(|_| !spent);
         let Some(retry_queue) = retry_queue else {
-            if self.park(unsettled, inbound, attempts, ParkReason::OutOfAttempts, error).await {
-                self.acknowledge(unsettled).await;
-            }
-            return;
+            let parking = Parking { attempts, reason: ParkReason::OutOfAttempts, detail: error };
+            return self.put_aside(unsettled, inbound, parking, None).await;
         };
         let mut notes = self.notes(inbound, attempts, error);
         notes.insert(inbound::BUSY, AMQPValue::LongLongInt(busy.into()));
+        notes.insert(inbound::POSTPONED, AMQPValue::LongLongInt(postponed.into()));
         let place = Place { exchange: "", routing_key: &retry_queue, wait_ms: Some(jittered_ms(delay)) };
-        if self.publish_again(unsettled, place, notes).await {
-            metrics::counter!("purser_bus_retries_total", "queue" => self.queue.clone()).increment(1);
-            tracing::info!(queue = self.queue, attempts, busy, wait = delay.name, error, "comes back later");
-            self.acknowledge(unsettled).await;
+        match self.publish_again(unsettled, place, notes).await {
+            Ok(()) => {
+                metrics::counter!("purser_bus_retries_total", "queue" => self.queue.clone()).increment(1);
+                tracing::info!(
+                    queue = self.queue,
+                    attempts,
+                    busy,
+                    postponed,
+                    wait = delay.name,
+                    error,
+                    "comes back later"
+                );
+                self.acknowledge(unsettled).await;
+            }
+            Err(failure) => self.give_back(unsettled, &failure).await,
         }
     }
 
-    /// Whether the message is safely aside; if not, it goes back into its queue.
+    /// Parks a message and tells its caller. A full parking place holds up nobody: what was answered or came from a
+    /// stranger is let go then, the rest comes back after the longest wait, as often as it takes.
+    async fn put_aside(&self, unsettled: Unsettled<'_>, inbound: &Inbound, parking: Parking<'_>, reply: Option<Reply>) {
+        let moved = match self.park(unsettled, inbound, parking).await {
+            Err(PublishError::Rejected) => {
+                let told = self.answer(inbound, reply).await;
+                let kept = inbound.delivery.publisher.as_ref().is_some_and(|user| self.trusted.contains(user));
+                match Topology::retry_queue(&self.queue, RETRY_DELAYS[RETRY_DELAYS.len() - 1]) {
+                    Some(retry_queue) if kept && !told => {
+                        let notes = self.notes(inbound, parking.attempts, parking.detail);
+                        let place = Place { exchange: "", routing_key: &retry_queue, wait_ms: None };
+                        self.publish_again(unsettled, place, notes).await
+                    }
+                    // Nobody misses a query.
+                    _ => {
+                        self.count("purser_bus_let_go_total", parking.reason);
+                        Ok(())
+                    }
+                }
+            }
+            Ok(()) => {
+                self.answer(inbound, reply).await;
+                Ok(())
+            }
+            failed => failed,
+        };
+        match moved {
+            Ok(()) => self.acknowledge(unsettled).await,
+            Err(failure) => self.give_back(unsettled, &failure).await,
+        }
+    }
+
     async fn park(
         &self,
         unsettled: Unsettled<'_>,
         inbound: &Inbound,
-        attempts: u32,
-        reason: ParkReason,
-        detail: &str,
-    ) -> bool {
+        Parking { attempts, reason, detail }: Parking<'_>,
+    ) -> Result<(), PublishError> {
         let mut notes = self.notes(inbound, attempts, detail);
         notes.insert(inbound::PARKED_ID, note(&Uuid::now_v7().to_string()));
         notes.insert(inbound::PARKED_REASON, note(reason.as_str()));
@@ -115,12 +170,22 @@ impl Settler {
         notes.insert(inbound::SOURCE_QUEUE, note(&self.queue));
         let place = Place { exchange: PARKED_EXCHANGE, routing_key: self.role.as_str(), wait_ms: None };
         let parked = self.publish_again(unsettled, place, notes).await;
-        if parked {
-            let labels = [("queue", self.queue.clone()), ("reason", reason.as_str().to_owned())];
-            metrics::counter!("purser_bus_parked_total", &labels).increment(1);
-            tracing::warn!(queue = self.queue, reason = reason.as_str(), detail, attempts, "parked a message");
+        match &parked {
+            Ok(()) => {
+                self.count("purser_bus_parked_total", reason);
+                tracing::warn!(queue = self.queue, reason = reason.as_str(), detail, attempts, "parked a message");
+            }
+            Err(failure) => {
+                let reason = reason.as_str();
+                tracing::error!(queue = self.queue, reason, detail, attempts, %failure, "a message can't be parked");
+            }
         }
         parked
+    }
+
+    fn count(&self, metric: &'static str, reason: ParkReason) {
+        let labels = [("queue", self.queue.clone()), ("reason", reason.as_str().to_owned())];
+        metrics::counter!(metric, &labels).increment(1);
     }
 
     /// The headers that a retried and a parked message have in common.
@@ -138,40 +203,42 @@ impl Settler {
         ])
     }
 
-    /// Publishes the message whole to another place; where that fails, it goes back into its queue after a while.
+    /// Publishes the message whole to another place.
     async fn publish_again(
         &self,
         unsettled: Unsettled<'_>,
         place: Place<'_>,
         notes: BTreeMap<&'static str, AMQPValue>,
-    ) -> bool {
+    ) -> Result<(), PublishError> {
         let Place { exchange, routing_key, wait_ms } = place;
-        let published = match inbound::again(&unsettled.raw.properties, self.bus.user(), notes) {
-            Ok(mut properties) => {
-                if let Some(wait_ms) = wait_ms {
-                    properties = properties.with_expiration(wait_ms.to_string().into());
-                }
-                let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-                self.publisher.publish_raw(exchange, routing_key, options, &unsettled.raw.data, properties).await
-            }
-            Err(reason) => Err(PublishError::Invalid(reason)),
-        };
-        let Err(error) = published else { return true };
-        tracing::error!(queue = self.queue, exchange, routing_key, %error, "can't move a message; it stays");
+        let again = inbound::again(&unsettled.raw.properties, self.bus.user(), notes);
+        let mut properties = again.map_err(PublishError::Invalid)?;
+        if let Some(wait_ms) = wait_ms {
+            properties = properties.with_expiration(wait_ms.to_string().into());
+        }
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        self.publisher.publish_raw(exchange, routing_key, options, &unsettled.raw.data, properties).await
+    }
+
+    /// Puts a message that can't be moved back into its queue, after a while.
+    async fn give_back(&self, unsettled: Unsettled<'_>, failure: &PublishError) {
+        tracing::error!(queue = self.queue, %failure, "can't move a message; it stays");
         tokio::select! {
             () = self.shutdown.cancelled() => {}
             () = tokio::time::sleep(REQUEUE_WAIT) => {}
         }
         let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
         self.finish(unsettled.session, unsettled.raw.acker.nack(options)).await;
-        false
     }
 
-    async fn answer(&self, inbound: &Inbound, reply: Option<Reply>) {
-        let Some((reply, caller)) = reply.zip(CallerAddress::of(&inbound.delivery)) else { return };
-        if let Err(error) = self.publisher.publish_reply(&caller, &reply).await {
+    /// Whether there is a caller, and the broker has taken the reply for them.
+    async fn answer(&self, inbound: &Inbound, reply: Option<Reply>) -> bool {
+        let Some((reply, caller)) = reply.zip(CallerAddress::of(&inbound.delivery)) else { return false };
+        let sent = self.publisher.publish_reply(&caller, &reply).await;
+        if let Err(error) = &sent {
             tracing::warn!(queue = self.queue, %error, "the reply did not leave; the caller may ask again");
         }
+        sent.is_ok()
     }
 
     async fn acknowledge(&self, unsettled: Unsettled<'_>) {
@@ -191,7 +258,12 @@ impl Settler {
 
 /// Quick at first: the other command is usually done in a moment.
 fn busy_delay(busy: u32) -> RetryDelay {
-    RETRY_DELAYS[usize::from(busy > QUICK_BUSY_MAX)]
+    RETRY_DELAYS[usize::from(busy > QUICK_BUSY_MAX) + usize::from(busy > EARLY_BUSY_MAX)]
+}
+
+/// Growing up to half a minute: what is postponed mustn't keep the broker busy.
+fn postponed_delay(postponed: u32) -> RetryDelay {
+    RETRY_DELAYS[usize::try_from(postponed.saturating_sub(1)).unwrap_or(usize::MAX).min(POSTPONED_DELAY_MAX)]
 }
 
 /// Growing with each failed attempt, the first of which is 1.
@@ -222,8 +294,10 @@ mod tests {
     fn waits_grow_with_failures_and_stay_short_while_busy() {
         let failed: Vec<_> = [0, 1, 2, 3, 4, 5, 6, u32::MAX].map(|attempts| failed_delay(attempts).name).into();
         assert_eq!(failed, ["1s", "1s", "5s", "30s", "2m", "10m", "10m", "10m"]);
-        let busy: Vec<_> = [1, 10, 11, u32::MAX].map(|times| busy_delay(times).name).into();
-        assert_eq!(busy, ["100ms", "100ms", "1s", "1s"]);
+        let busy: Vec<_> = [1, 10, 11, 100, 101, u32::MAX].map(|times| busy_delay(times).name).into();
+        assert_eq!(busy, ["100ms", "100ms", "1s", "1s", "5s", "5s"]);
+        let postponed: Vec<_> = [0, 1, 2, 3, 4, u32::MAX].map(|times| postponed_delay(times).name).into();
+        assert_eq!(postponed, ["100ms", "100ms", "1s", "5s", "30s", "30s"]);
     }
 
     #[test]

@@ -281,8 +281,14 @@ fn policies() -> Vec<Policy> {
     vec![
         Policy {
             name: "purser-work",
-            pattern: r"^s3\.(provisioner|metering|billing)(\.events|\.rgw)?$",
+            pattern: r"^s3\.(provisioner|metering|billing)(\.events)?$",
             definition: BTreeMap::from([limit("delivery-limit", DELIVERY_LIMIT)]),
+        },
+        Policy {
+            // Notifications are hints; the sweep finds what the queue has no place for.
+            name: "purser-notifications",
+            pattern: r"^s3\.metering\.rgw$",
+            definition: BTreeMap::from([limit("delivery-limit", DELIVERY_LIMIT), limit("max-length", 100_000), full()]),
         },
         Policy {
             name: "purser-queries",

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, header};
 use bus::{Message, RpcError};
 use messages::{ActionKind, Encoding, NOBODY, parameter_with_nul};
 use model::Principal;
+use sha2::{Digest, Sha256};
 use tracing::{error, warn};
 use uuid::Uuid;
 
@@ -43,10 +44,17 @@ pub(crate) async fn ask(
     observed: &mut Observed,
 ) -> Result<Answer, Fault> {
     observed.action = Some(call.spec.name);
+    let requests_max = gateway.config.requests_per_customer_max;
+    let too_many = || Fault::TooManyRequests { requests_max };
+    // A caller with too much under way must not cost the database anything either.
+    let by_token = call.token.as_ref().map(|token| gateway.by_token.admit(Sha256::digest(token).into()));
+    let token_place = by_token.map(|place| place.ok_or_else(too_many)).transpose()?;
+    let is_only = token_place.as_ref().is_some_and(|place| place.is_only);
+    let _place = gateway.place(call.spec.role, is_only)?;
+    gateway.check_broker()?;
     let principal = session(gateway, call.token.as_deref(), incoming.address).await?.principal;
     observed.actor = Some(principal.actor());
-    let requests_max = gateway.config.requests_per_customer_max;
-    let _place = gateway.admission.admit(principal).ok_or(Fault::TooManyRequests { requests_max })?;
+    let _principal_place = gateway.by_principal.admit(principal).ok_or_else(too_many)?;
 
     let mut wait_seconds = call.take_wait(gateway.config.reply_wait_seconds)?;
     if let Some(name) = parameter_with_nul(&call.parameters) {
@@ -57,9 +65,6 @@ pub(crate) async fn ask(
     observed.message_id = Some(id);
     let message = message(gateway, &call, principal, id, incoming)?;
     let command_id = (call.spec.kind == ActionKind::Command).then_some(id);
-    if !gateway.bus.is_connected() {
-        return Err(Fault::Unavailable("the message broker is away at the moment"));
-    }
     if wait_seconds == 0 && own_key.is_some() && callbacks::is_known(&gateway.pool, principal, id).await {
         // Sent before: its answer, or what is wrong with asking again, is at hand.
         wait_seconds = KNOWN_WAIT_SECONDS;

@@ -8,6 +8,8 @@ mod callbacks;
 mod credentials;
 mod domain;
 mod forget;
+#[cfg(test)]
+mod fuzzing;
 mod guess_limit;
 mod handle;
 mod incoming;
@@ -26,7 +28,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get};
 use bus::{Bus, BusConfig, RpcClient};
-use model::Clock;
+use messages::RoleName;
+use model::{Clock, Principal};
 use runtime::config::GatewayConfig;
 use runtime::health::Health;
 use secrecy::ExposeSecret;
@@ -37,7 +40,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Capacity, CapacityPlace};
+use crate::domain::fault::Fault;
 use crate::guess_limit::GuessLimit;
 
 /// The schema `auth`'s tables; run by the database's owner with that schema as `search_path`.
@@ -60,11 +64,36 @@ struct Gateway {
     pool: PgPool,
     bus: Bus,
     rpc: RpcClient,
-    admission: Admission,
+    capacity: Capacity,
+    /// By the token's hash: before it is known whose it is.
+    by_token: Admission<[u8; 32]>,
+    by_principal: Admission<Principal>,
     login_limit: GuessLimit,
     token_limit: GuessLimit,
     callback_limit: GuessLimit,
     clock: Arc<dyn Clock>,
+}
+
+impl Gateway {
+    /// A place for a request that was read to its end. Too many at once are better refused than kept waiting.
+    fn place(&self, role: RoleName, is_only: bool) -> Result<CapacityPlace, Fault> {
+        self.capacity.admit(role, is_only).ok_or_else(|| {
+            observe::shed("full");
+            Fault::Unavailable("too many requests are being worked on")
+        })
+    }
+
+    /// Whether the broker takes messages at all.
+    fn check_broker(&self) -> Result<(), Fault> {
+        if !self.bus.is_connected() {
+            return Err(Fault::Unavailable("the message broker is away at the moment"));
+        }
+        if self.bus.is_blocked() {
+            observe::shed("broker_blocked");
+            return Err(Fault::Unavailable("the message broker takes no messages at the moment"));
+        }
+        Ok(())
+    }
 }
 
 /// Connects, binds `config.listen` and serves until `soft` is cancelled; then finishes the requests in hand.
@@ -118,13 +147,17 @@ async fn connect(
         connected = Bus::connect(bus_config) => connected.context("gateway.amqp_url")?,
         () = soft.cancelled() => return Ok(None),
     };
-    let admission = Admission::new(config.requests_per_customer_max);
+    let capacity = Capacity::new(config.requests_max);
+    let (by_token, by_principal) =
+        (Admission::new(config.requests_per_customer_max), Admission::new(config.requests_per_customer_max));
     Ok(Some(Gateway {
         config,
         pool,
         rpc: RpcClient::new(bus.clone()),
         bus,
-        admission,
+        capacity,
+        by_token,
+        by_principal,
         login_limit: GuessLimit::new(LOGIN_FAILURES_MAX),
         token_limit: GuessLimit::new(TOKEN_FAILURES_MAX),
         callback_limit: GuessLimit::new(TOKEN_FAILURES_MAX),

@@ -11,6 +11,7 @@ use tracing::info;
 use uuid::Uuid;
 
 const REQUESTS: &str = "purser_http_requests_total";
+const SHED: &str = "purser_http_shed_total";
 const LATENCY: &str = "purser_http_request_seconds";
 
 /// What is known about a request once it is answered.
@@ -27,7 +28,17 @@ pub(crate) struct Observed {
 /// Explains the metrics to whoever reads `/metrics`.
 pub(crate) fn describe() {
     describe_counter!(REQUESTS, Unit::Count, "HTTP requests, by action (none: no known action) and HTTP status");
+    describe_counter!(
+        SHED,
+        Unit::Count,
+        "Requests that were refused unseen: no place is free, or the broker is blocked"
+    );
     describe_histogram!(LATENCY, Unit::Seconds, "Time from a request's headers to its answer, by action");
+}
+
+/// Counts a request that is refused before it costs anything.
+pub(crate) fn shed(reason: &'static str) {
+    counter!(SHED, "reason" => reason).increment(1);
 }
 
 /// Wraps every answer.

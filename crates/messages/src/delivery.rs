@@ -68,6 +68,8 @@ impl ParkReason {
 pub enum RetryKind {
     /// Another command of the same account is being worked on: soon again, and not counted as an attempt.
     Busy,
+    /// Its caller has as many requests in hand as their share is: later again, as often as it takes.
+    Postponed,
     /// Something outside failed: again after a growing wait, counted.
     Failed,
 }

@@ -153,8 +153,16 @@ pub(crate) fn parameters<T: for<'de> Deserialize<'de>>(
             format!("{path} {message}")
         } else if let Some((_, expected)) = message.split_once(", expected ") {
             format!("{path} must be {expected}")
-        } else {
+        } else if path == "." || says(&message, &path) {
             message
+        } else {
+            format!("{path}: {message}")
         }
     })
+}
+
+/// Whether a message names the parameter that it is about: `Invalid bucket name: …`.
+fn says(message: &str, path: &str) -> bool {
+    let parameter = path.split(['.', '[']).next().unwrap_or(path);
+    message.contains(parameter) || message.contains(&parameter.replace('_', " "))
 }

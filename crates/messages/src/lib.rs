@@ -7,6 +7,9 @@ mod catalog;
 mod codec;
 mod delivery;
 mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod lenient;
 mod outgoing;
 mod reply;

@@ -3,6 +3,8 @@
 
 mod changes;
 mod domain;
+#[cfg(test)]
+mod fuzzing;
 mod handle;
 mod log;
 mod migrate;

@@ -137,6 +137,8 @@ pub struct GatewayConfig {
     pub reply_wait_seconds: u64,
     /// The largest body that is read.
     pub body_bytes_max: usize,
+    /// How many requests are worked on at once, half of them for one role at most; more are told to come back.
+    pub requests_max: usize,
     /// How many requests of one customer are worked on at once; more are told to come back.
     pub requests_per_customer_max: usize,
     /// Proxies whose `X-Forwarded-For` is believed.

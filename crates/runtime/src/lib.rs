@@ -8,6 +8,7 @@ pub mod telemetry;
 mod pipeline;
 mod role;
 mod routes;
+mod shares;
 
 pub use lifecycle::Shutdown;
 pub use pipeline::TrustedPublishers;

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use history::{Failure, Journal};
 use messages::{
-    ActionKind, Api, CallerAddress, Delivery, Event, Outcome, ParkReason, Refusal, RefusalKind, Reply, Request,
-    RequestError, RetryKind,
+    ActionKind, ActionSpec, Api, CallerAddress, Delivery, Event, Outcome, ParkReason, Refusal, RefusalKind, Reply,
+    Request, RequestError, RetryKind,
 };
 use tokio::time::{Instant, timeout};
 
 use crate::Routes;
+use crate::shares::Shares;
 
 /// Nobody waits longer for the answer to a query.
 const QUERY_TIME_MAX: Duration = Duration::from_secs(30);
@@ -32,6 +33,8 @@ pub(crate) struct Pipeline<S> {
     pub(crate) journal: Journal,
     pub(crate) routes: Routes<S>,
     pub(crate) trusted: TrustedPublishers,
+    pub(crate) commands: Shares,
+    pub(crate) queries: Shares,
 }
 
 impl<S: Send + Sync + 'static> Pipeline<S> {
@@ -71,7 +74,12 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
             return Outcome::Done(None);
         }
         let Some(handler) = self.routes.request_handler(spec.name) else { return unknown(spec.name) };
-        let work = handler(Arc::clone(&self.state), self.journal.clone(), request);
+        let shares = if is_query { &self.queries } else { &self.commands };
+        let Some(place) = shares.place(request.principal) else { return crowded(spec) };
+        let work = async {
+            let _turn = place.turn().await;
+            handler(Arc::clone(&self.state), self.journal.clone(), request).await
+        };
         let outcome = if is_query {
             let late = |_| Err(Failure::Unavailable("it took too long".to_owned()));
             timeout(QUERY_TIME_MAX, work).await.unwrap_or_else(late)
@@ -146,6 +154,20 @@ fn unavailable(action: &str, failure: &Failure) -> Outcome {
     tracing::error!(action, error = %failure, "a query could not be answered");
     let refusal = Refusal::new("not available at the moment; please try again").of_kind(RefusalKind::Unavailable);
     Outcome::Done(Some(Reply::refused(action, &refusal)))
+}
+
+/// The caller's share is used up: a command waits, a query is refused at once.
+fn crowded(spec: &ActionSpec) -> Outcome {
+    match spec.kind {
+        ActionKind::Command => {
+            Outcome::Retry { kind: RetryKind::Postponed, error: "its caller has too many commands in hand".to_owned() }
+        }
+        ActionKind::Query => {
+            let message = "too many of your requests are being worked on; please try again";
+            let refusal = Refusal::new(message).of_kind(RefusalKind::Unavailable);
+            Outcome::Done(Some(Reply::refused(spec.name, &refusal)))
+        }
+    }
 }
 
 fn park(reason: ParkReason, detail: String, reply: Option<Reply>) -> Outcome {

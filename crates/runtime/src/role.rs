@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::lifecycle::Shutdown;
 use crate::pipeline::{Pipeline, TrustedPublishers};
 use crate::routes::Routes;
+use crate::shares::Shares;
 
 /// How often the runner looks for interrupted commands.
 const RUNNER_INTERVAL: Duration = Duration::from_secs(1);
@@ -23,6 +24,8 @@ const RUNNER_INTERVAL: Duration = Duration::from_secs(1);
 const FORGET_INTERVAL: Duration = Duration::from_mins(10);
 /// After how many failures a message is parked; with the bus's waits that is about two hours.
 const ATTEMPTS_MAX: u32 = 16;
+/// So many queries are in hand for each that is worked on: they wait there for their caller's turn.
+const QUERIES_IN_HAND: u16 = 4;
 /// How many interrupted commands the runner reads at once, and works on side by side.
 const RESUME_BATCH: i64 = 64;
 const RESUMED_AT_ONCE: usize = 16;
@@ -83,13 +86,21 @@ impl Role {
             concurrency: prefetch,
             retry: RetryPolicy { max_attempts: ATTEMPTS_MAX },
             own_users: self.trusted.roles.iter().cloned().collect(),
+            trusted: self.trusted.roles.union(&self.trusted.frontends).cloned().collect(),
         }
     }
 
     /// Starts consumers, relay and runner; they end with `shutdown`.
     pub fn start<S: Send + Sync + 'static>(self, state: Arc<S>, routes: Routes<S>, shutdown: &Shutdown) {
-        let pipeline =
-            Arc::new(Pipeline { state, journal: self.journal.clone(), routes, trusted: self.trusted.clone() });
+        let (name, prefetch, command_prefetch) = (self.name, self.prefetch, self.command_prefetch);
+        let pipeline = Arc::new(Pipeline {
+            state,
+            journal: self.journal.clone(),
+            routes,
+            trusted: self.trusted.clone(),
+            commands: Shares::new(command_prefetch, command_prefetch),
+            queries: Shares::new(prefetch, prefetch.saturating_mul(QUERIES_IN_HAND)),
+        });
         let requests = {
             let pipeline = Arc::clone(&pipeline);
             handler(move |delivery| {
@@ -104,9 +115,9 @@ impl Role {
                 async move { pipeline.event(delivery).await }
             })
         };
-        let (name, prefetch) = (self.name, self.prefetch);
-        self.consume("commands", &format!("s3.{name}"), self.command_prefetch, Arc::clone(&requests), shutdown);
-        self.consume("queries", &format!("s3.{name}.queries"), prefetch, requests, shutdown);
+        let queries_in_hand = prefetch.saturating_mul(QUERIES_IN_HAND);
+        self.consume("commands", &format!("s3.{name}"), command_prefetch, Arc::clone(&requests), shutdown);
+        self.consume("queries", &format!("s3.{name}.queries"), queries_in_hand, requests, shutdown);
         self.consume("events", &format!("s3.{name}.events"), prefetch, events, shutdown);
         let users = self.users;
 

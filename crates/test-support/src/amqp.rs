@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use bus::{Bus, BusConfig, HeaderValue, Message, PublishError, RpcClient, RpcError};
+use bus::{Bus, BusConfig, HeaderValue, Message, PublishError, Publisher, RpcClient, RpcError};
 use messages::{ActionKind, Encoding, find_action};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -100,6 +100,11 @@ impl AmqpCaller {
             expiration_ms: query.then(|| u64::try_from(TIMEOUT.as_millis()).unwrap_or(u64::MAX)),
             ..Message::new(exchange, action, encoding.encode(&parameters)?)
         })
+    }
+
+    /// Publishes on this connection, any number of messages at once.
+    pub fn publisher(&self) -> Publisher {
+        self.bus.publisher()
     }
 
     /// Closes the connection.

@@ -192,6 +192,11 @@ impl Management {
         Ok(queues.iter().filter_map(count).collect())
     }
 
+    /// Throws away what is ready in a queue.
+    pub async fn purge_queue(&self, vhost: &str, queue: &str) -> Result<()> {
+        self.delete(&["queues", vhost, queue, "contents"]).await
+    }
+
     /// All connections, also to other virtual hosts; a new one appears after a second or two.
     pub async fn connections(&self) -> Result<Vec<Connection>> {
         // Until its first report a connection is listed without its user.

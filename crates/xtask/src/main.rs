@@ -5,6 +5,8 @@ mod definitions;
 mod demo;
 mod dev;
 mod down;
+mod flood;
+mod overload;
 mod schemas;
 mod services;
 mod sqlx;
@@ -35,6 +37,10 @@ enum Command {
     Chaos(chaos::Arguments),
     /// Run all tests against real services
     Test(test::Arguments),
+    /// Send random messages into live workers, which must survive them
+    Flood(flood::Arguments),
+    /// Send twice as many requests as can be answered
+    Overload(overload::Arguments),
     /// Refresh .sqlx/, from which queries are checked without a database
     Sqlx(sqlx::Arguments),
     /// Write deploy/rabbitmq/definitions.json from the topology
@@ -54,6 +60,8 @@ async fn main() -> ExitCode {
         Command::Down => down::run().await,
         Command::Chaos(arguments) => chaos::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,
+        Command::Flood(arguments) => flood::run(arguments).await,
+        Command::Overload(arguments) => overload::run(arguments).await,
         Command::Sqlx(arguments) => sqlx::run(arguments).await,
         Command::Definitions(arguments) => definitions::run(&arguments),
         Command::Schemas(arguments) => schemas::run(&arguments),

@@ -217,3 +217,45 @@ async fn a_deleted_queue_is_consumed_again_once_it_is_back() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_parking_place_holds_up_nobody() {
+    with_broker(async |broker| {
+        let bus = billing(&broker).await;
+        let full = serde_json::json!({
+            "pattern": r"^s3\.billing\.parked$", "apply-to": "queues", "priority": 1,
+            "definition": {"max-length": 1, "overflow": "reject-publish"},
+        });
+        broker.management.put_policy(&broker.vhost, "full", &full).await.expect("a policy");
+        let filler = Message::new("s3.parked", "billing", b"filler".to_vec());
+        eventually("a full queue", async || bus.publisher().publish(filler.clone()).await.is_err().then_some(())).await;
+        let filled = broker.ready("s3.billing.parked").await;
+
+        let (handler, mut deliveries) = watched(|delivery| match delivery.body.as_slice() {
+            b"good" => Outcome::Done(None),
+            _ => Outcome::Park {
+                reason: ParkReason::UnknownType,
+                detail: "no such type".to_owned(),
+                reply: Some(Reply::refused("", &Refusal::new("no such type"))),
+            },
+        });
+        let everything = bus::Permissions { configure: "^$", write: ".*", read: ".*" };
+        let stranger =
+            crate::fixture::connect(&broker.add_user("stranger", everything).await).await.expect("connected");
+        for _ in 0..40 {
+            stranger.publisher().publish(command(b"strange")).await.expect("published");
+            bus.publisher().publish(command(b"unheard")).await.expect("published");
+        }
+        bus.publisher().publish(command(b"good")).await.expect("published");
+        let consuming = Consuming::start(&bus, "s3.billing", 1, handler);
+        while next(&mut deliveries).await.body != b"good" {}
+        bus::RpcClient::new(bus.clone()).call(command(b"heard"), DEADLINE).await.expect("told");
+
+        let kept = async || (broker.ready("s3.billing.retry.10m").await == 40).then_some(());
+        eventually("those of the trusted, unheard, waiting", kept).await;
+        consuming.stop().await;
+        assert_eq!((broker.ready("s3.billing").await, broker.ready("s3.billing.parked").await), (0, filled));
+        broker.management.delete_user(&broker.user_name("stranger")).await.expect("the user goes");
+    })
+    .await;
+}

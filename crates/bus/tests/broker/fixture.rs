@@ -152,6 +152,7 @@ impl Consuming {
             concurrency: 16,
             retry: RetryPolicy { max_attempts },
             own_users: vec![bus.user().to_owned()],
+            trusted: vec![bus.user().to_owned()],
         };
         let (bus, shutdown) = (bus.clone(), CancellationToken::new());
         let stop = shutdown.clone();

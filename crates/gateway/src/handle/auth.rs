@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::Response;
 use chrono::SecondsFormat;
-use messages::{ACTIONS, Api};
+use messages::{ACTIONS, Api, RoleName};
 use model::{Principal, PrincipalRole, Timestamp};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -34,6 +34,7 @@ pub(crate) async fn handle(State(gateway): State<Gateway>, request: Request) -> 
 
 async fn answer(gateway: &Gateway, request: Request, observed: &mut Observed) -> Result<Value, Fault> {
     let mut incoming = Incoming::read(gateway, request).await?;
+    let _place = gateway.place(RoleName::Gateway, false)?;
     let action = take_text(&mut incoming.parameters, "action").ok_or(Fault::ActionRequired)?;
     match action.as_str() {
         "login" => {

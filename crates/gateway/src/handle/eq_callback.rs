@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use axum::http::{Method, header};
 use axum::response::Response;
-use messages::{ActionKind, Api, find_action};
+use messages::{ActionKind, Api, RoleName, find_action};
 use serde_json::{Value, json};
 use tracing::error;
 use uuid::Uuid;
@@ -28,6 +28,7 @@ pub(crate) async fn handle(State(gateway): State<Gateway>, request: Request) -> 
 
 async fn answer(gateway: &Gateway, request: Request, observed: &mut Observed) -> Result<Value, Fault> {
     let mut incoming = Incoming::read(gateway, request).await?;
+    let _place = gateway.place(RoleName::Gateway, false)?;
     let action = take_text(&mut incoming.parameters, "action").ok_or(Fault::ActionRequired)?;
     match action.as_str() {
         "check" => {

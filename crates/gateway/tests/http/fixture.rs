@@ -63,13 +63,14 @@ pub(crate) enum Noted<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) reply_wait_seconds: u64,
+    pub(crate) requests_max: usize,
     pub(crate) requests_per_customer_max: usize,
     pub(crate) trusted_proxies: &'static [IpAddr],
 }
 
 impl Settings {
     pub(crate) const DEFAULT: Self =
-        Self { reply_wait_seconds: 30, requests_per_customer_max: 64, trusted_proxies: &[] };
+        Self { reply_wait_seconds: 30, requests_max: 512, requests_per_customer_max: 64, trusted_proxies: &[] };
 }
 
 impl Default for Settings {
@@ -123,6 +124,7 @@ async fn run(
         database_url: database::url(&services, name).expect("a URL").into(),
         reply_wait_seconds: settings.reply_wait_seconds,
         body_bytes_max: 4096,
+        requests_max: settings.requests_max,
         requests_per_customer_max: settings.requests_per_customer_max,
         trusted_proxies: settings.trusted_proxies.to_vec(),
     };
@@ -272,6 +274,7 @@ impl Fixture {
             concurrency: 16,
             retry: RetryPolicy { max_attempts: 1 },
             own_users: Vec::new(),
+            trusted: Vec::new(),
         };
         let stop = CancellationToken::new();
         let handler: bus::Handler = Arc::new(move |delivery| {

@@ -91,6 +91,44 @@ async fn one_customer_does_not_take_everybody_s_place() {
 }
 
 #[tokio::test]
+async fn what_is_too_much_is_refused_before_it_costs_anything() {
+    with_gateway(Settings { requests_max: 2, ..Settings::default() }, async |gateway| {
+        let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
+        let worker = {
+            let (arrived, release) = (Arc::clone(&arrived), Arc::clone(&release));
+            let answer = move |_| {
+                let (arrived, release) = (Arc::clone(&arrived), Arc::clone(&release));
+                async move {
+                    arrived.notify_one();
+                    let _permit = release.acquire().await;
+                    Reply::success("list_plans", &json!({}))
+                }
+            };
+            gateway.answer("s3.billing.queries", answer).await
+        };
+        let token = gateway.customer_token().await;
+        let form = [("action", "list_plans"), ("token", token.as_str())];
+        let first = tokio::spawn(send(gateway.post(&form)));
+        tokio::time::timeout(DEADLINE, arrived.notified()).await.unwrap();
+        // That a token is wrong isn't found out any more: the database isn't asked.
+        for token in [token.as_str(), "nonsense"] {
+            let ((status, headers), body) =
+                send_whole(gateway.post(&[("action", "list_plans"), ("token", token)])).await;
+            let message = "too many requests are being worked on; nothing was done, please try again";
+            assert_eq!((status, body), refusal(503, message));
+            assert_eq!(headers["retry-after"], "5");
+        }
+        let other_role = gateway.post(&[("action", "create_bucket"), ("token", "nonsense")]);
+        assert_eq!(send(other_role).await, refusal(401, "invalid token"), "one role takes half of the places");
+        release.add_permits(10);
+        assert_eq!(first.await.unwrap().0, StatusCode::OK);
+        assert_eq!(send(gateway.post(&form)).await.0, StatusCode::OK, "the place is free again");
+        worker.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_lost_connection_is_said_and_mended() {
     with_gateway(Settings::default(), async |gateway| {
         let arrived = Arc::new(Notify::new());

@@ -69,6 +69,7 @@ fn gateway(mut section: Section<'_>, amqp_ca_file: Option<PathBuf>) -> Option<Ga
     let database_url = section.required("database_url", database_url);
     let reply_wait_seconds = section.or("reply_wait_seconds", 25, integer(1..=30));
     let body_bytes_max = section.or("body_bytes_max", 1_048_576, integer(1024..=1_048_576));
+    let requests_max = section.or("requests_max", 512, integer(2..=100_000));
     let requests_per_customer_max = section.or("requests_per_customer_max", 64, integer(1..=10_000));
     let trusted_proxies = section.or("trusted_proxies", Vec::new(), ip_addresses);
     section.finish();
@@ -79,6 +80,7 @@ fn gateway(mut section: Section<'_>, amqp_ca_file: Option<PathBuf>) -> Option<Ga
         database_url: database_url?,
         reply_wait_seconds,
         body_bytes_max,
+        requests_max,
         requests_per_customer_max,
         trusted_proxies,
     })

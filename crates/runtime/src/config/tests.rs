@@ -159,7 +159,7 @@ fn all_problems_are_named_at_once_with_what_would_be_right() {
          gateway.reply_wait_seconds: must be an integer from 1 to 30\n\
          gateway.trusted_proxies: must be a list of addresses, for example [\"10.0.0.1\"], not \"10.0.0.0/8\"\n\
          gateway.listn: is unknown; there are: listen, amqp_url, database_url, reply_wait_seconds, body_bytes_max, \
-         requests_per_customer_max, trusted_proxies\n\
+         requests_max, requests_per_customer_max, trusted_proxies\n\
          billing.free_accounts_max: must be an integer from 0 to 1000\n\
          billing.dunning.suspension_after_days: must be an integer from 10 to 3650\n\
          billing.tax_percent.FR: must be a percentage from 0 to 100, for example \"19.0\"\n\

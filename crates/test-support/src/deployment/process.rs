@@ -40,7 +40,7 @@ pub struct Process {
     role: String,
     child: Child,
     log: PathBuf,
-    ready_url: String,
+    base_url: String,
 }
 
 impl Process {
@@ -60,12 +60,39 @@ impl Process {
         let (log, file) = new_log(deployment, role)?;
         let child = command.stdout(file.try_clone()?).stderr(file).spawn();
         let child = child.with_context(|| format!("starting {}", deployment.config.purser_binary.display()))?;
-        Ok(Self { role: role.to_owned(), child, log, ready_url: format!("http://{address}/readyz") })
+        Ok(Self { role: role.to_owned(), child, log, base_url: format!("http://{address}") })
     }
 
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its role, or `all`.
+    pub fn role(&self) -> &str {
+        &self.role
+    }
+
+    /// Whether it runs, as the very process that was started.
+    pub fn is_alive(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Its resident memory now and at most so far, in bytes.
+    pub fn memory(&self) -> Result<(u64, u64)> {
+        let path = format!("/proc/{}/status", self.id());
+        let status = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+        let bytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kibibytes = line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse().ok());
+            kibibytes.map(|number: u64| number * 1024).with_context(|| format!("{path} has no {name}"))
+        };
+        Ok((bytes("VmRSS:")?, bytes("VmHWM:")?))
+    }
+
+    /// Its metrics, as Prometheus reads them.
+    pub async fn metrics(&self) -> Result<String> {
+        Ok(crate::http::client()?.get(format!("{}/metrics", self.base_url)).send().await?.text().await?)
     }
 
     /// All that it has logged.
@@ -86,7 +113,7 @@ impl Process {
             if let Some(status) = self.child.try_wait()? {
                 bail!("`purser {}` ended with {status}; {}", self.role, log_tail(&self.log));
             }
-            let answer = http.get(&self.ready_url).send().await;
+            let answer = http.get(format!("{}/readyz", self.base_url)).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(());
             }
