@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as loudly as the test itself")]
 
 mod auth;
+mod backup;
 mod bad_input;
 mod broker_restart;
 mod callbacks;
@@ -35,9 +36,11 @@ mod s3;
 mod secrets;
 mod security;
 mod services;
+mod steps;
 mod storage_http;
 mod tls;
 mod traffic;
+mod upgrade;
 mod usage;
 mod watching;
 mod whmcs;

@@ -1,8 +1,9 @@
-//! Databases in the private PostgreSQL, through the program `psql`.
+//! Databases in the private PostgreSQL, through its own programs.
 //!
-//! These functions block for some 30 ms each.
+//! These functions block, for some 30 ms each where they don't copy a database.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -34,22 +35,8 @@ pub fn url(services: &Services, database: &str) -> Result<String> {
 ///
 /// Returns the rows, one a line, with `|` between the columns. Stops at the first error and returns it.
 pub fn psql(services: &Services, database: &str, sql: &str) -> Result<String> {
-    let mut url = Url::parse(&url(services, database)?).context("PostgreSQL's address is not a URL")?;
-    let password = url.password().map(percent_decoded).unwrap_or_default();
-    // A command line is visible to everybody: the password goes through the environment.
-    let _ = url.set_password(None);
-    let mut child = Command::new(find_program("psql")?)
-        .args([
-            "--no-psqlrc",
-            "--quiet",
-            "--tuples-only",
-            "--no-align",
-            "--set=ON_ERROR_STOP=1",
-            "--dbname",
-            url.as_str(),
-        ])
-        .env("PGPASSWORD", password)
-        .env("PGCLIENTENCODING", "UTF8")
+    let mut child = tool(services, database, "psql")?
+        .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -66,6 +53,37 @@ pub fn psql(services: &Services, database: &str, sql: &str) -> Result<String> {
         bail!("psql: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+/// Writes a database into a file, from which [`restore`] makes it again.
+pub fn back_up(services: &Services, database: &str, file: &Path) -> Result<()> {
+    let mut command = tool(services, database, "pg_dump")?;
+    run("pg_dump", command.args(["--format=custom", "--file"]).arg(file))
+}
+
+/// Fills an empty database from a file of [`back_up`]; the grants on the database itself are no part of it.
+pub fn restore(services: &Services, database: &str, file: &Path) -> Result<()> {
+    let mut command = tool(services, database, "pg_restore")?;
+    run("pg_restore", command.arg("--exit-on-error").arg(file))
+}
+
+fn run(program: &str, command: &mut Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("running {program}"))?;
+    if !output.status.success() {
+        bail!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+/// One of PostgreSQL's programs, as the superuser of a database.
+fn tool(services: &Services, database: &str, program: &str) -> Result<Command> {
+    let mut url = Url::parse(&url(services, database)?).context("PostgreSQL's address is not a URL")?;
+    let password = url.password().map(percent_decoded).unwrap_or_default();
+    // A command line is visible to everybody: the password goes through the environment.
+    let _ = url.set_password(None);
+    let mut command = Command::new(find_program(program)?);
+    command.args(["--dbname", url.as_str()]).env("PGPASSWORD", password).env("PGCLIENTENCODING", "UTF8");
+    Ok(command)
 }
 
 /// Quotes a name for SQL.

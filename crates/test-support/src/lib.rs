@@ -3,11 +3,12 @@
 //! [`services`] starts and stops them, [`broker`] and [`database`] give each test a corner of its own in them.
 //! [`deployment`] runs the binary `purser` in such a corner, [`amqp`] and [`http`] call it as its clients do,
 //! [`php`] serves the drop-in `s3.php` in front of it, [`proxy`] holds the store's answers back, [`link`] and
-//! [`store_link`] break; [`world`] is all of that at once, for end-to-end tests. [`flood`] sends it whatever a broken or
+//! [`store_link`] break, [`cuts`] cuts any connection at any step of a command; [`world`] is all of that at once, for end-to-end tests. [`flood`] sends it whatever a broken or
 //! hostile publisher might. [`whmcs`] answers as WHMCS does.
 
 pub mod amqp;
 pub mod broker;
+pub mod cuts;
 pub mod database;
 pub mod deployment;
 pub mod flood;

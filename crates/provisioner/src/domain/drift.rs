@@ -152,7 +152,8 @@ pub(crate) fn advice(drift: &DriftDetected) -> Option<String> {
     let subject = &drift.subject;
     match drift.kind {
         DriftKind::UserExtra => Some(format!(
-            "look with `radosgw-admin user info --uid={subject}`; if nobody needs it, `radosgw-admin user rm --uid={subject}`"
+            "look with `radosgw-admin user info --uid={subject}`; where the database was restored from a backup, it may be a \
+             customer's newer account; if nobody needs it, `radosgw-admin user rm --uid={subject}`"
         )),
         DriftKind::BucketOwner => Some(format!(
             "look with `radosgw-admin bucket stats --bucket={subject}`; `radosgw-admin bucket link` and `bucket chown` \

@@ -21,12 +21,15 @@ const BOOTSTRAP: &str = include_str!("../../migrations/bootstrap.sql");
 const VIEWS: &str = include_str!("../../migrations/views.sql");
 /// How many months of the history have partitions of their own ahead of time.
 const MONTHS_AHEAD: i32 = 24;
+/// Workers that use a table wait behind the migration that waits for it: rather a migration that must be run again.
+const LOCK_TIMEOUT: &str = "SET lock_timeout = '10s'";
 
-/// Brings everything to this version's state; safe to run again, also while roles work.
+/// Brings everything to this version's state; safe to run again, also while roles work, and by several at once.
 pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     let mut connection = PgConnection::connect(owner_url(config)?).await.context("database.url: no connection")?;
     // Two at once would make the same roles and schemas.
     sqlx::query("SELECT pg_advisory_lock(hashtextextended('purser.migrate', 0))").execute(&mut connection).await?;
+    sqlx::raw_sql(LOCK_TIMEOUT).execute(&mut connection).await?;
     sqlx::raw_sql(BOOTSTRAP).execute(&mut connection).await.context("roles and schemas")?;
     set_passwords(config, &mut connection).await?;
 
@@ -69,7 +72,8 @@ async fn as_role(
     let enter = format!("SET ROLE purser_{role}; SET search_path TO {schema}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(enter)).execute(&mut *connection).await.with_context(|| role.to_owned())?;
     for migrator in journal.into_iter().chain([own]) {
-        migrator.run(&mut *connection).await.with_context(|| format!("migrations of schema {schema}"))?;
+        let context = || format!("migrations of schema {schema}; what was done before stays done, run it again");
+        migrator.run(&mut *connection).await.with_context(context)?;
     }
     sqlx::raw_sql("RESET ROLE; RESET search_path").execute(connection).await?;
     Ok(())
