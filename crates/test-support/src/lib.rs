@@ -2,9 +2,9 @@
 //!
 //! [`services`] starts and stops them, [`broker`] and [`database`] give each test a corner of its own in them.
 //! [`deployment`] runs the binary `purser` in such a corner, [`amqp`] and [`http`] call it as its clients do,
-//! [`php`] serves the drop-in `s3.php` in front of it, [`proxy`] holds the store's answers back, [`link`] and
-//! [`store_link`] break, [`cuts`] cuts any connection at any step of a command; [`world`] is all of that at once, for end-to-end tests. [`flood`] sends it whatever a broken or
-//! hostile publisher might. [`whmcs`] answers as WHMCS does.
+//! [`php`] serves the drop-in `s3.php` in front of it; [`world`] is all of that at once, for end-to-end tests. [`proxy`]
+//! holds the store's answers back, [`link`] and [`store_link`] break, [`cuts`] cuts any connection at any step of a
+//! command, [`flood`] sends whatever a broken or hostile publisher might. [`whmcs`] answers as WHMCS does.
 
 pub mod amqp;
 pub mod broker;

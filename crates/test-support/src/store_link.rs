@@ -134,7 +134,10 @@ async fn forward(mut client: TcpStream, server: &str, state: &State) -> Result<(
                 let part = &answer[..length?];
                 match fault {
                     Some(StoreFault::AnswerLost) => return Ok(()),
-                    Some(StoreFault::Hang) => return Ok(tokio::time::sleep(HANG).await),
+                    Some(StoreFault::Hang) => {
+                        tokio::time::sleep(HANG).await;
+                        return Ok(());
+                    }
                     Some(StoreFault::Slow(delay)) => {
                         fault = None;
                         tokio::time::sleep(delay).await;
