@@ -120,8 +120,8 @@ fn typed_request<A: Action>(delivery: &Delivery, request: &Request, names: &[Str
         Err(refusal) => {
             let is_named =
                 |name: &String| [name, &name.replace('_', " ")].iter().any(|name| refusal.message.contains(*name));
-            let named = names.iter().any(is_named);
-            assert!(named, "{}: no parameter is named by {:?}", request.action, refusal.message);
+            let says_which = names.iter().any(is_named);
+            assert!(says_which, "{}: no parameter is named by {:?}", request.action, refusal.message);
             told(delivery, &refusal);
             return;
         }
@@ -131,7 +131,7 @@ fn typed_request<A: Action>(delivery: &Delivery, request: &Request, names: &[Str
         map.insert("principal".to_owned(), serde_json::json!(request.principal));
         let body = encoding.encode(&map).expect("what was read can be written");
         let content_type = Some(encoding.content_type().to_owned());
-        let again = Delivery { body, content_type, ..delivery.clone() };
+        let again = Delivery { content_type, body, ..delivery.clone() };
         let (again, _) = Request::decode(&again).expect("what was written can be read");
         assert_eq!(again.principal, request.principal);
         let parameters_again = again.parameters::<A>().expect("what was written can be read");
