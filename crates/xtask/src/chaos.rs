@@ -67,10 +67,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         println!("   the logs are in {} ({copied:?})", kept.display());
     }
     arena.stop().await?;
-    match outcome? {
-        true => Ok(()),
-        false => bail!("chaos with --seed {seed} found something"),
+    if !outcome? {
+        bail!("chaos with --seed {seed} found something");
     }
+    Ok(())
 }
 
 /// True where everything held.

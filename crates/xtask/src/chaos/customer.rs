@@ -84,7 +84,7 @@ impl Customer {
     }
 
     async fn order(&mut self) -> Result<()> {
-        let bucket = self.bucket_name();
+        let bucket = bucket_name();
         let mut account = Account { plan_id: 1, ..Account::default() };
         // Packages have no price in Bob's dollars.
         if self.id != 2 && self.random.random_ratio(1, 4) {
@@ -126,7 +126,7 @@ impl Customer {
             return self.delete_bucket(account).await;
         }
         let count = if self.random.random_ratio(1, 5) { 3 } else { 1 };
-        let names: Vec<String> = (0..count).map(|_| self.bucket_name()).collect();
+        let names: Vec<String> = (0..count).map(|_| bucket_name()).collect();
         let mut asked = tokio::task::JoinSet::new();
         for name in names {
             let parameters = json!({ "s3uid": self.accounts[account].s3uid, "bucket_name": name });
@@ -335,13 +335,13 @@ impl Customer {
     fn uuid(&mut self) -> Uuid {
         uuid::Builder::from_random_bytes(self.random.random()).into_uuid()
     }
-
-    fn bucket_name(&mut self) -> String {
-        // The store is shared with earlier runs of the same seed.
-        format!("chaos-{}", Uuid::new_v4().simple())
-    }
 }
 
 fn text(value: &Value) -> Result<String> {
     value.as_str().map(str::to_owned).with_context(|| format!("{value} is no text"))
+}
+
+/// The store is shared with earlier runs of the same seed.
+fn bucket_name() -> String {
+    format!("chaos-{}", Uuid::new_v4().simple())
 }

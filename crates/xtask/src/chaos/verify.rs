@@ -192,7 +192,7 @@ async fn account_is_as_told(arena: &Arena, store: &CephStore, account: &Account)
         equal("keys on RGW", user.access_keys.len().to_string(), "1".to_owned());
         equal("access on RGW", format!("{:?}", user.access), format!("{:?}", Some(Access::Full)));
         let usages = store.bucket_usages(&uid).await?;
-        let there: BTreeSet<String> = usages.iter().map(|usage| usage.name.to_string()).collect();
+        let there: BTreeSet<String> = usages.iter().map(|usage| usage.name.clone()).collect();
         equal("buckets on RGW", format!("{there:?}"), format!("{expected:?}"));
     }
     Ok(complaints)
