@@ -227,8 +227,8 @@ async fn a_full_parking_place_holds_up_nobody() {
             "definition": {"max-length": 1, "overflow": "reject-publish"},
         });
         broker.management.put_policy(&broker.vhost, "full", &full).await.expect("a policy");
-        let filler = Message::new("s3.parked", "billing", b"filler".to_vec());
-        eventually("a full queue", async || bus.publisher().publish(filler.clone()).await.is_err().then_some(())).await;
+        let ballast = Message::new("s3.parked", "billing", b"ballast".to_vec());
+        eventually("a full queue", async || bus.publisher().publish(ballast.clone()).await.is_err().then_some(())).await;
         let filled = broker.ready("s3.billing.parked").await;
 
         let (handler, mut deliveries) = watched(|delivery| match delivery.body.as_slice() {

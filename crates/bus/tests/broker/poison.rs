@@ -13,8 +13,8 @@ use crate::fixture::{
 /// Publishes a command with a property that is not UTF-8.
 async fn publish_poison(broker: &Broker, body: &[u8]) {
     let publisher = connect(&broker.rewriting_url().await).await.expect("connected");
-    let broken = Message { app_id: Some(REWRITTEN.to_owned()), ..command(body) };
-    publisher.publisher().publish(broken).await.expect("the broker takes it");
+    let poison = Message { app_id: Some(REWRITTEN.to_owned()), ..command(body) };
+    publisher.publisher().publish(poison).await.expect("the broker takes it");
     publisher.close().await;
 }
 
@@ -36,7 +36,7 @@ async fn a_poison_message_blocks_nobody_and_takes_nobody_down() {
             }
             bus.publisher().publish(command(body)).await.expect("published");
         }
-        let (sender, mut handled) = mpsc::unbounded_channel();
+        let (sender, mut deliveries) = mpsc::unbounded_channel();
         let handler = handler(move |delivery| {
             sender.send(delivery.body).expect("the test listens");
             async { Outcome::Done(None) }
@@ -44,13 +44,13 @@ async fn a_poison_message_blocks_nobody_and_takes_nobody_down() {
         let consuming = Consuming::start(&bus, "s3.billing", 1, handler);
         let mut seen = BTreeSet::new();
         while seen.len() < good.len() {
-            let body = tokio::time::timeout(DEADLINE, handled.recv()).await.expect("in time").expect("it runs");
+            let body = tokio::time::timeout(DEADLINE, deliveries.recv()).await.expect("in time").expect("it runs");
             seen.insert(body);
         }
         assert_eq!(seen, good);
         eventually("the broken one aside", async || (broker.ready("s3.billing.parked").await == 1).then_some(())).await;
         bus.publisher().publish(command(b"later")).await.expect("published");
-        let later = async { while handled.recv().await.expect("it runs") != b"later" {} };
+        let later = async { while deliveries.recv().await.expect("it runs") != b"later" {} };
         tokio::time::timeout(DEADLINE, later).await.expect("the queue moves");
         consuming.stop().await;
         assert_eq!((broker.ready("s3.billing").await, broker.ready("s3.billing.parked").await), (0, 1));
