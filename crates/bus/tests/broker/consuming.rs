@@ -228,7 +228,8 @@ async fn a_full_parking_place_holds_up_nobody() {
         });
         broker.management.put_policy(&broker.vhost, "full", &full).await.expect("a policy");
         let ballast = Message::new("s3.parked", "billing", b"ballast".to_vec());
-        eventually("a full queue", async || bus.publisher().publish(ballast.clone()).await.is_err().then_some(())).await;
+        eventually("a full queue", async || bus.publisher().publish(ballast.clone()).await.is_err().then_some(()))
+            .await;
         let filled = broker.ready("s3.billing.parked").await;
 
         let (handler, mut deliveries) = watched(|delivery| match delivery.body.as_slice() {
