@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use history::Failure;
-use merging::merge;
+pub(crate) use merging::merge;
 use model::{Location, S3Uid, Timestamp};
 use object_store::{Administrator, ObjectStore};
 use tokio::time::{Instant, sleep_until};

@@ -7,6 +7,7 @@ use object_store::ObjectStore;
 use serde_json::json;
 
 use super::{Fixture, at};
+use crate::log::merge;
 
 fn recorded(fixture: &Fixture) -> Vec<UsageRecorded> {
     let events = fixture.events("usage.recorded").into_iter();
@@ -161,6 +162,8 @@ async fn old_records_are_trimmed_and_what_comes_after_is_added() {
         async move { store.usage(&uid, hour, hour + TimeDelta::hours(1)).await.unwrap().len() }
     };
     assert!(in_log(&fixture).await > 0, "younger than seven days");
+    let end = hour + TimeDelta::hours(1);
+    let (asked_at, stale) = (fixture.clock.now(), fixture.store.usage(&uid, hour, end).await.unwrap());
     fixture.clock.advance(TimeDelta::days(1) + TimeDelta::hours(2));
     fixture.read_log_for(TimeDelta::minutes(9)).await;
     assert_eq!(in_log(&fixture).await, 0, "trimmed");
@@ -168,6 +171,13 @@ async fn old_records_are_trimmed_and_what_comes_after_is_added() {
     assert_eq!(fixture.sql("SELECT count(*) FROM metering.trims"), "0");
     assert_eq!(fixture.sql("SELECT count(*) FROM metering.usage_gaps"), "0");
     assert_eq!(fixture.clock.now().hour(), 13);
+
+    // Whoever asked before the trim, and comes to writing it down only now, adds nothing.
+    let mut step = fixture.metering.journal.step().await.unwrap();
+    let readings = [(uid.clone(), stale.as_slice())];
+    merge(&mut step, &"NL".parse().unwrap(), &readings, (hour, end), asked_at).await.unwrap();
+    step.commit().await.unwrap();
+    assert_eq!(fixture.bytes_in(), ("1000".to_owned(), "1000".to_owned()));
 }
 
 #[tokio::test]

@@ -318,11 +318,14 @@ impl Customer {
         Ok(self.accepted(action, &answer).then_some(answer))
     }
 
-    /// Everything that is asked here is right: a refusal must not be, but of an order that came too late.
+    /// Everything that is asked here is right: a refusal must not be, but of an order that came too late, and of an account
+    /// that was held back a moment ago and that the provisioner is about to open.
     fn accepted(&self, action: &str, answer: &Value) -> bool {
         let is_done = answer["result"] == "OK" || matches!(answer["code"].as_i64(), Some(200 | 201));
-        let too_late = answer["message"].as_str().is_some_and(|message| message.contains("order failed"));
-        if !is_done && !too_late {
+        let message = answer["message"].as_str().unwrap_or_default();
+        let may_be =
+            ["order failed", "is suspended", "is locked for writing"].iter().any(|part| message.contains(part));
+        if !is_done && !may_be {
             self.callers.complain(format!("customer {}: {action} was refused: {answer}", self.id));
         }
         is_done

@@ -58,10 +58,11 @@ const CONTRADICTIONS: [(&str, &str); 9] = [
          HAVING count(*) <> max(series_number)",
     ),
     (
-        "a service whose first period isn't invoiced once",
-        "SELECT s.s3uid, count(d.id) FROM billing.services s
-         LEFT JOIN billing.documents d ON d.service_id = s.id AND d.occasion = 'period 1'
-         GROUP BY s.s3uid HAVING count(d.id) <> 1",
+        // One that ended before its first invoice is invoiced when its last day is over.
+        "a service that nobody invoices",
+        "SELECT s3uid, state FROM billing.services s
+         WHERE NOT EXISTS (SELECT FROM billing.documents d WHERE d.service_id = s.id)
+             AND (state = 'running' OR next_invoice_at IS NULL)",
     ),
     (
         "a transaction of the ledger that isn't balanced",
