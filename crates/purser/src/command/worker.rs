@@ -34,7 +34,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// not keep its locks: others wait for them.
 const LIMITS: [(&str, &str); 7] = [
     ("statement_timeout", "60s"),
-    ("lock_timeout", "10s"),
+    ("lock_timeout", "30s"),
     ("idle_in_transaction_session_timeout", "5min"),
     ("tcp_keepalives_idle", "30"),
     ("tcp_keepalives_interval", "10"),
