@@ -174,7 +174,7 @@ async fn a_dropped_message_is_gone_and_the_history_says_why() {
 
 /// A queue for replies that outlives its caller.
 async fn reply_queue(world: &World) -> String {
-    let name = "reply.parked".to_owned();
+    let name = "reply.php-frontend.parked".to_owned();
     let queue = json!({"name": name, "durable": true, "auto_delete": false, "arguments": {}});
     world.management().import_definitions(world.deployment.name(), &json!({"queues": [queue]})).await.unwrap();
     name
