@@ -37,12 +37,14 @@ pub(super) async fn run(config: Config, roles: &[RoleName]) -> anyhow::Result<()
     front.listen_for_signals().context("signals can't be listened for")?;
     let health = Health::new(metrics, front.soft().clone());
     let process = Process { config, health, front, workers, clock: Arc::new(SystemClock) };
-    if !roles.contains(&RoleName::Gateway) {
-        process.serve_health().await?;
-    }
+    let listener = if roles.contains(&RoleName::Gateway) { None } else { process.health_listener().await? };
     for role in roles {
         info!(%role, "starting");
         process.start(*role)?;
+    }
+    // Only now: before the roles are known, there is nothing that isn't ready.
+    if let Some(listener) = listener {
+        process.serve_health(listener);
     }
     process.finish(roles).await
 }
@@ -93,7 +95,7 @@ impl Process {
                 self.workers.spawn(role.as_str(), async move {
                     tokio::select! {
                         connected = worker::start(role, &config, &health, &shutdown, clock) => {
-                            started.store(true, Ordering::Relaxed);
+                            started.store(connected.is_ok(), Ordering::Relaxed);
                             connected
                         }
                         () = shutdown.soft().cancelled() => Ok(()),
@@ -105,12 +107,14 @@ impl Process {
     }
 
     /// Where there is no gateway, which serves it too.
-    async fn serve_health(&self) -> anyhow::Result<()> {
-        let Some(listen) = self.config.health.listen else { return Ok(()) };
-        let listener =
-            TcpListener::bind(listen).await.with_context(|| format!("health.listen: {listen} can't be bound"))?;
+    async fn health_listener(&self) -> anyhow::Result<Option<TcpListener>> {
+        let Some(listen) = self.config.health.listen else { return Ok(None) };
+        let bound = TcpListener::bind(listen).await;
+        bound.map(Some).with_context(|| format!("health.listen: {listen} can't be bound"))
+    }
+
+    fn serve_health(&self, listener: TcpListener) {
         let health = self.health.clone();
         self.workers.spawn("health", async move { Ok(health.serve(listener).await?) });
-        Ok(())
     }
 }
