@@ -26,8 +26,8 @@ const EARLY_BUSY_MAX: u32 = 100;
 /// After so many waits for a busy account, about half an hour, each further one counts as a failure: something is stuck
 /// there, and a person should see it. What a role sends of its own accord waits on: nobody would send it again.
 const BUSY_MAX: u32 = 600;
-/// The longest wait of those that are postponed, among [`RETRY_DELAYS`].
-const POSTPONED_DELAY_MAX: usize = 3;
+/// After so many waits of 1 s each a postponed message has those of 5 s, and after so many again those of 30 s.
+const POSTPONED_STEP: u32 = 5;
 /// Before a message that could be neither retried nor parked goes back into its queue.
 const REQUEUE_WAIT: Duration = Duration::from_secs(1);
 
@@ -261,9 +261,10 @@ fn busy_delay(busy: u32) -> RetryDelay {
     RETRY_DELAYS[usize::from(busy > QUICK_BUSY_MAX) + usize::from(busy > EARLY_BUSY_MAX)]
 }
 
-/// Growing up to half a minute: what is postponed mustn't keep the broker busy.
+/// Short while a caller has little too much; growing up to half a minute, so that a flood doesn't keep the broker busy.
 fn postponed_delay(postponed: u32) -> RetryDelay {
-    RETRY_DELAYS[usize::try_from(postponed.saturating_sub(1)).unwrap_or(usize::MAX).min(POSTPONED_DELAY_MAX)]
+    let slower = postponed.saturating_sub(1).div_ceil(POSTPONED_STEP).min(3);
+    RETRY_DELAYS[usize::try_from(slower).unwrap_or_default()]
 }
 
 /// Growing with each failed attempt, the first of which is 1.
@@ -296,8 +297,8 @@ mod tests {
         assert_eq!(failed, ["1s", "1s", "5s", "30s", "2m", "10m", "10m", "10m"]);
         let busy: Vec<_> = [1, 10, 11, 100, 101, u32::MAX].map(|times| busy_delay(times).name).into();
         assert_eq!(busy, ["100ms", "100ms", "1s", "1s", "5s", "5s"]);
-        let postponed: Vec<_> = [0, 1, 2, 3, 4, u32::MAX].map(|times| postponed_delay(times).name).into();
-        assert_eq!(postponed, ["100ms", "100ms", "1s", "5s", "30s", "30s"]);
+        let postponed: Vec<_> = [0, 1, 2, 6, 7, 11, 12, u32::MAX].map(|times| postponed_delay(times).name).into();
+        assert_eq!(postponed, ["100ms", "100ms", "1s", "1s", "5s", "5s", "30s", "30s"]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ use tokio::sync::Notify;
 use crate::changes::Changes;
 
 /// An administrator's command has up to 500 accounts read.
-const COMMANDS_AT_ONCE: u16 = 2;
+const COMMANDS_AT_ONCE: u16 = 4;
 
 /// How metering works.
 #[derive(Debug, Clone)]

@@ -158,7 +158,7 @@ pub struct ProvisionerConfig {
     pub lease_seconds: u64,
     /// How often database and RGW are compared in the background; never where it is 0.
     pub reconcile_interval_seconds: u64,
-    /// How many messages it holds at once.
+    /// How many messages of each of its queues it works on at once; four times as many requests wait in hand.
     pub prefetch: u16,
 }
 
@@ -179,7 +179,7 @@ pub struct MeteringConfig {
     pub usage_trim_after_days: Option<u32>,
     /// How long changes of a bucket are gathered before it is read.
     pub change_delay_milliseconds: u64,
-    /// How many messages it holds at once.
+    /// How many messages of each of its queues it works on at once; four times as many requests wait in hand.
     pub prefetch: u16,
 }
 
@@ -203,7 +203,7 @@ pub struct BillingConfig {
     pub usage_patience_hours: u32,
     /// `[billing.dunning]`: days after an invoice's due date; a step without days never comes.
     pub dunning: DunningConfig,
-    /// How many messages it holds at once.
+    /// How many messages of each of its queues it works on at once; four times as many requests wait in hand.
     pub prefetch: u16,
 }
 

@@ -10,6 +10,7 @@ use messages::{
     Request, RequestError, RetryKind,
 };
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::Routes;
 use crate::shares::Shares;
@@ -35,6 +36,8 @@ pub(crate) struct Pipeline<S> {
     pub(crate) trusted: TrustedPublishers,
     pub(crate) commands: Shares,
     pub(crate) queries: Shares,
+    /// What waits for its turn is given back then.
+    pub(crate) ending: CancellationToken,
 }
 
 impl<S: Send + Sync + 'static> Pipeline<S> {
@@ -76,15 +79,22 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         let Some(handler) = self.routes.request_handler(spec.name) else { return unknown(spec.name) };
         let shares = if is_query { &self.queries } else { &self.commands };
         let Some(place) = shares.place(request.principal) else { return crowded(spec) };
-        let work = async {
-            let _turn = place.turn().await;
-            handler(Arc::clone(&self.state), self.journal.clone(), request).await
-        };
         let outcome = if is_query {
+            let work = async {
+                let _turn = place.turn().await;
+                handler(Arc::clone(&self.state), self.journal.clone(), request).await
+            };
             let late = |_| Err(Failure::Unavailable("it took too long".to_owned()));
             timeout(QUERY_TIME_MAX, work).await.unwrap_or_else(late)
         } else {
-            work.await
+            let turn = tokio::select! {
+                biased;
+                turn = place.turn() => turn,
+                () = self.ending.cancelled() => return postponed("this worker is ending"),
+            };
+            let outcome = handler(Arc::clone(&self.state), self.journal.clone(), request).await;
+            drop(turn);
+            outcome
         };
         match outcome {
             Ok(reply) => Outcome::Done(reply),
@@ -159,15 +169,17 @@ fn unavailable(action: &str, failure: &Failure) -> Outcome {
 /// The caller's share is used up: a command waits, a query is refused at once.
 fn crowded(spec: &ActionSpec) -> Outcome {
     match spec.kind {
-        ActionKind::Command => {
-            Outcome::Retry { kind: RetryKind::Postponed, error: "its caller has too many commands in hand".to_owned() }
-        }
+        ActionKind::Command => postponed("its caller has too many commands in hand"),
         ActionKind::Query => {
             let message = "too many of your requests are being worked on; please try again";
             let refusal = Refusal::new(message).of_kind(RefusalKind::Unavailable);
             Outcome::Done(Some(Reply::refused(spec.name, &refusal)))
         }
     }
+}
+
+fn postponed(reason: &str) -> Outcome {
+    Outcome::Retry { kind: RetryKind::Postponed, error: reason.to_owned() }
 }
 
 fn park(reason: ParkReason, detail: String, reply: Option<Reply>) -> Outcome {

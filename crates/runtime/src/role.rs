@@ -24,8 +24,8 @@ const RUNNER_INTERVAL: Duration = Duration::from_secs(1);
 const FORGET_INTERVAL: Duration = Duration::from_mins(10);
 /// After how many failures a message is parked; with the bus's waits that is about two hours.
 const ATTEMPTS_MAX: u32 = 16;
-/// So many queries are in hand for each that is worked on: they wait there for their caller's turn.
-const QUERIES_IN_HAND: u16 = 4;
+/// So many requests are in hand for each that is worked on: they wait there for their caller's turn.
+const IN_HAND: u16 = 4;
 /// How many interrupted commands the runner reads at once, and works on side by side.
 const RESUME_BATCH: i64 = 64;
 const RESUMED_AT_ONCE: usize = 16;
@@ -44,7 +44,7 @@ pub struct Role {
 }
 
 impl Role {
-    /// A role on this connection, with at most `prefetch` messages of each of its queues in hand.
+    /// A role on this connection, that works on at most `prefetch` messages of each of its queues at once.
     pub fn new(name: RoleName, bus: Bus, journal: Journal, trusted: TrustedPublishers, prefetch: u16) -> Self {
         Self { name, bus, journal, trusted, prefetch, command_prefetch: prefetch, users: TaskTracker::new() }
     }
@@ -93,13 +93,16 @@ impl Role {
     /// Starts consumers, relay and runner; they end with `shutdown`.
     pub fn start<S: Send + Sync + 'static>(self, state: Arc<S>, routes: Routes<S>, shutdown: &Shutdown) {
         let (name, prefetch, command_prefetch) = (self.name, self.prefetch, self.command_prefetch);
+        let in_hand = |worked_on: u16| worked_on.saturating_mul(IN_HAND);
+        let (commands_in_hand, queries_in_hand) = (in_hand(command_prefetch), in_hand(prefetch));
         let pipeline = Arc::new(Pipeline {
             state,
             journal: self.journal.clone(),
             routes,
             trusted: self.trusted.clone(),
-            commands: Shares::new(command_prefetch, command_prefetch),
-            queries: Shares::new(prefetch, prefetch.saturating_mul(QUERIES_IN_HAND)),
+            commands: Shares::new(command_prefetch, commands_in_hand),
+            queries: Shares::new(prefetch, queries_in_hand),
+            ending: shutdown.soft().clone(),
         });
         let requests = {
             let pipeline = Arc::clone(&pipeline);
@@ -115,8 +118,7 @@ impl Role {
                 async move { pipeline.event(delivery).await }
             })
         };
-        let queries_in_hand = prefetch.saturating_mul(QUERIES_IN_HAND);
-        self.consume("commands", &format!("s3.{name}"), command_prefetch, Arc::clone(&requests), shutdown);
+        self.consume("commands", &format!("s3.{name}"), commands_in_hand, Arc::clone(&requests), shutdown);
         self.consume("queries", &format!("s3.{name}.queries"), queries_in_hand, requests, shutdown);
         self.consume("events", &format!("s3.{name}.events"), prefetch, events, shutdown);
         let users = self.users;
