@@ -64,7 +64,7 @@ impl Dev {
         let services = async { tokio::task::spawn_blocking(move || stack.up(&reporting)).await? };
         let build = async {
             progress.report("building purser");
-            workspace::build_purser().await
+            workspace::build_purser(workspace::Profile::Dev).await
         };
         let (services, purser_binary) = tokio::join!(services, build);
         let (services, purser_binary) = (services?, purser_binary?);

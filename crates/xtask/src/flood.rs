@@ -16,7 +16,7 @@ use test_support::services::Services;
 use test_support::world::{self, CUSTOMER_ID};
 use uuid::Uuid;
 
-use crate::workspace;
+use crate::workspace::{self, Profile};
 
 const ROLES: [&str; 4] = ["provisioner", "metering", "billing", "gateway"];
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
@@ -35,6 +35,9 @@ pub(crate) struct Arguments {
     /// Throw nothing away that is parked, so that the parking places become full
     #[arg(long)]
     leave_parked: bool,
+    /// Compiled as operators run it
+    #[arg(long)]
+    release: bool,
 }
 
 /// A deployment of its own with one process per role.
@@ -46,14 +49,14 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts it on the services that run, with plans and customers.
-    pub(crate) async fn start() -> Result<Self> {
+    pub(crate) async fn start(profile: Profile) -> Result<Self> {
         let services = Services::load().context("no services; `cargo xtask services up` starts them")?;
         let dir = tempfile::tempdir()?;
         let settings = Settings { log_filter: "error,lapin=off".to_owned(), ..Settings::default() };
         let config = DeploymentConfig {
             name: format!("load_{}", &Uuid::new_v4().simple().to_string()[..16]),
             dir: dir.path().to_owned(),
-            purser_binary: workspace::build_purser().await?,
+            purser_binary: workspace::build_purser(profile).await?,
             settings,
         };
         let deployment = Deployment::create(&services, config).await?;
@@ -87,7 +90,7 @@ impl Stage {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let mut stage = Stage::start().await?;
+    let mut stage = Stage::start(Profile::release_if(arguments.release)).await?;
     stage.print_memory("before")?;
     let (started, counts) = (Instant::now(), Counts::default());
     let sending = flood::run(&stage.deployment, arguments.seed, arguments.messages, &counts);

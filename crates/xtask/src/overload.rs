@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::flood::Stage;
+use crate::workspace::Profile;
 use tally::Tally;
 
 const CUSTOMERS: std::ops::Range<i64> = 101..117;
@@ -44,10 +45,13 @@ pub(crate) struct Arguments {
     /// How many times its capacity
     #[arg(long, default_value_t = 2)]
     times: u64,
+    /// Compiled as operators run it
+    #[arg(long)]
+    release: bool,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let mut stage = Stage::start().await?;
+    let mut stage = Stage::start(Profile::release_if(arguments.release)).await?;
     let clients = Arc::new(clients(&stage.deployment).await?);
     stage.print_memory("before")?;
     let capacity = capacity(&clients).await;

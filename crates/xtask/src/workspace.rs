@@ -37,9 +37,27 @@ pub(crate) async fn run(mut command: Command, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// How it is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Quickly.
+    Dev,
+    /// As operators run it.
+    Release,
+}
+
+impl Profile {
+    pub(crate) const fn release_if(is_release: bool) -> Self {
+        if is_release { Self::Release } else { Self::Dev }
+    }
+}
+
 /// Builds the binary `purser` and returns its path; cargo's progress goes to standard error.
-pub(crate) async fn build_purser() -> Result<PathBuf> {
+pub(crate) async fn build_purser(profile: Profile) -> Result<PathBuf> {
     let mut build = cargo(&["build", "--workspace", "--bin", "purser", "--message-format=json-render-diagnostics"]);
+    if profile == Profile::Release {
+        build.arg("--release");
+    }
     let output = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output().await.context("running cargo build")?;
     if !output.status.success() {
         bail!("`cargo build --bin purser` failed");
