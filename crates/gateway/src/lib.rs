@@ -48,6 +48,9 @@ use crate::guess_limit::GuessLimit;
 pub static MIGRATOR: Migrator =
     Migrator { table_name: Cow::Borrowed("_auth_migrations"), ..sqlx::migrate!("./migrations") };
 
+/// So many clients may be connected, however few requests are worked on at once.
+const CLIENTS_MIN: usize = 256;
+/// To the database.
 const CONNECTIONS_MAX: u32 = 16;
 /// Several times what making a connection takes on a busy machine: whoever comes to its turn with too little of it left
 /// makes none.
@@ -170,9 +173,10 @@ async fn run(listener: TcpListener, gateway: Gateway, health: Health, soft: Canc
     register_checks(&gateway, &health);
     let (bus, pool) = (gateway.bus.clone(), gateway.pool.clone());
     let forgetting = tokio::spawn(forget::run(gateway.clone(), soft.clone()));
+    let connections_max = gateway.config.requests_max.saturating_mul(4).max(CLIENTS_MIN);
     let router = router(gateway).merge(health.router());
     info!(listen = %listener.local_addr()?, "serving HTTP");
-    serving::serve(listener, router, soft).await;
+    serving::serve(listener, router, connections_max, soft).await;
     forgetting.await.context("forgetting what has expired")?;
     bus.close().await;
     pool.close().await;

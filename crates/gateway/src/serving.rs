@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +13,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -24,17 +26,27 @@ const HEADERS_MAX: usize = 100;
 /// Before accepting again where the system lets no more connections in.
 const ACCEPT_WAIT: Duration = Duration::from_millis(500);
 
-/// Serves until `soft` is cancelled, then finishes the requests in hand.
-pub(crate) async fn serve(listener: TcpListener, router: Router, soft: CancellationToken) {
-    let connections = TaskTracker::new();
+/// Serves until `soft` is cancelled, then finishes the requests in hand. At most `connections_max` clients are
+/// connected; the next one waits until one of them goes, or is idle for too long.
+pub(crate) async fn serve(listener: TcpListener, router: Router, connections_max: usize, soft: CancellationToken) {
+    let (connections, places) = (TaskTracker::new(), Arc::new(Semaphore::new(connections_max)));
+    let next = async || {
+        // Nobody closes this semaphore.
+        let place = Arc::clone(&places).acquire_owned().await.ok();
+        (place, listener.accept().await)
+    };
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (place, accepted) = tokio::select! {
+            next = next() => next,
             () = soft.cancelled() => break,
         };
         match accepted {
             Ok((stream, peer)) => {
-                connections.spawn(connection(stream, peer, router.clone(), soft.clone()));
+                let served = connection(stream, peer, router.clone(), soft.clone());
+                connections.spawn(async move {
+                    served.await;
+                    drop(place);
+                });
             }
             Err(error) => {
                 warn!(%error, "a connection can't be accepted");
@@ -73,5 +85,40 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, soft: C
     };
     if let Err(error) = served {
         debug!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+
+    #[tokio::test]
+    async fn a_client_too_many_waits_for_another_to_go() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (router, soft) = (Router::new().route("/", get(|| async { "served" })), CancellationToken::new());
+        let server = tokio::spawn(serve(listener, router, 1, soft.clone()));
+        let mut answer = [0; 12];
+
+        let mut first = TcpStream::connect(address).await.unwrap();
+        first.write_all(REQUEST).await.unwrap();
+        first.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+
+        let mut second = TcpStream::connect(address).await.unwrap();
+        second.write_all(REQUEST).await.unwrap();
+        let early = tokio::time::timeout(Duration::from_millis(200), second.read_exact(&mut answer)).await;
+        assert!(early.is_err(), "the first is still connected");
+        drop(first);
+        second.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        drop(second);
+        soft.cancel();
+        server.await.unwrap();
     }
 }
