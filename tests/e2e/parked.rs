@@ -147,6 +147,28 @@ async fn what_was_set_aside_is_listed_by_what_is_known_of_it_and_shown_without_s
 }
 
 #[tokio::test]
+async fn a_refused_command_is_set_aside_where_nobody_waits_for_the_reply() {
+    let world = World::start().await;
+    let php = world.frontend().await;
+    let bucket = json!({"s3uid": Uuid::new_v4().simple().to_string(), "bucket_name": "unheard-bucket"});
+    let commands = [
+        ("billing", "create_order", json!({"plan_id": 99, "bucket_name": "unheard"}), "plan not found"),
+        ("provisioner", "create_bucket", bucket, "account not found"),
+        ("metering", "update_traffic_info", json!({}), "administrators"),
+    ];
+    for (_, action, parameters, _) in &commands {
+        let message = php.message(action, parameters.clone(), Encoding::Json, Some(Uuid::new_v4())).unwrap();
+        php.publish_raw(message).await.unwrap();
+    }
+    wait_for_parked(&world, commands.len()).await;
+    for (role, action, _, words) in commands {
+        let found = list(&world, &["--role", role, "--reason", "refused-unheard"]).await;
+        assert_eq!((found.len(), &found[0]["action"]), (1, &json!(action)));
+        assert!(text(&found[0]["detail"]).contains(words), "{}", found[0]);
+    }
+}
+
+#[tokio::test]
 async fn a_dropped_message_is_gone_and_the_history_says_why() {
     let world = World::start().await;
     let (s3uid, _) = order(&world).await;

@@ -11,7 +11,6 @@ use model::Timestamp;
 pub(crate) const ATTEMPTS: &str = "x-attempts";
 pub(crate) const BUSY: &str = "x-busy";
 pub(crate) const FIRST_ERROR: &str = "x-first-error";
-pub(crate) const POSTPONED: &str = "x-postponed";
 pub(crate) const FIRST_FAILED_AT: &str = "x-first-failed-at";
 pub(crate) const LAST_ERROR: &str = "x-last-error";
 pub(crate) const LAST_FAILED_AT: &str = "x-last-failed-at";
@@ -45,8 +44,6 @@ pub(crate) struct Inbound {
     pub(crate) last: NotedError,
     /// Whether a role has sent it of its own accord, and not for somebody who waits.
     pub(crate) is_internal: bool,
-    /// How often its caller had too much in hand.
-    pub(crate) postponed: u32,
     /// Why it can't be handled, where it can't.
     pub(crate) defect: Option<String>,
 }
@@ -88,7 +85,6 @@ pub(crate) fn read(queue: &str, properties: &BasicProperties, body: Vec<u8>, own
         delivery,
         is_internal,
         busy: kept(BUSY).map_or(0, count),
-        postponed: kept(POSTPONED).map_or(0, count),
         first: noted(FIRST_ERROR, FIRST_FAILED_AT),
         last: noted(LAST_ERROR, LAST_FAILED_AT),
         defect,

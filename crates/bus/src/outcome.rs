@@ -26,8 +26,6 @@ const EARLY_BUSY_MAX: u32 = 100;
 /// After so many waits for a busy account, about half an hour, each further one counts as a failure: something is stuck
 /// there, and a person should see it. What a role sends of its own accord waits on: nobody would send it again.
 const BUSY_MAX: u32 = 600;
-/// After so many waits of 1 s each a postponed message has those of 5 s, and after so many again those of 30 s.
-const POSTPONED_STEP: u32 = 5;
 /// Before a message that could be neither retried nor parked goes back into its queue.
 const REQUEUE_WAIT: Duration = Duration::from_secs(1);
 
@@ -74,6 +72,7 @@ impl Settler {
                 self.acknowledge(unsettled).await;
             }
             Outcome::Retry { kind, error } => self.retry(unsettled, inbound, kind, &error).await,
+            Outcome::Postpone => self.postpone(unsettled, inbound).await,
             Outcome::Park { reason, detail, reply } => {
                 let parking = Parking { attempts: inbound.delivery.attempts, reason, detail: &detail };
                 self.put_aside(unsettled, inbound, parking, reply).await;
@@ -84,16 +83,14 @@ impl Settler {
     async fn retry(&self, unsettled: Unsettled<'_>, inbound: &Inbound, kind: RetryKind, error: &str) {
         let is_stuck = kind == RetryKind::Busy && inbound.busy >= BUSY_MAX && !inbound.is_internal;
         let kind = if is_stuck { RetryKind::Failed } else { kind };
-        let (mut attempts, mut busy, mut postponed) = (inbound.delivery.attempts, inbound.busy, inbound.postponed);
+        let (mut attempts, mut busy) = (inbound.delivery.attempts, inbound.busy);
         let counter = match kind {
             RetryKind::Busy => &mut busy,
-            RetryKind::Postponed => &mut postponed,
             RetryKind::Failed => &mut attempts,
         };
         *counter = counter.saturating_add(1);
         let delay = match kind {
             RetryKind::Busy => busy_delay(busy),
-            RetryKind::Postponed => postponed_delay(postponed),
             RetryKind::Failed => failed_delay(attempts),
         };
         let spent = kind == RetryKind::Failed && attempts >= self.retry.max_attempts;
@@ -104,20 +101,37 @@ impl Settler {
         };
         let mut notes = self.notes(inbound, attempts, error);
         notes.insert(inbound::BUSY, AMQPValue::LongLongInt(busy.into()));
-        notes.insert(inbound::POSTPONED, AMQPValue::LongLongInt(postponed.into()));
         let place = Place { exchange: "", routing_key: &retry_queue, wait_ms: Some(jittered_ms(delay)) };
         match self.publish_again(unsettled, place, notes).await {
             Ok(()) => {
                 metrics::counter!("purser_bus_retries_total", "queue" => self.queue.clone()).increment(1);
-                tracing::info!(
-                    queue = self.queue,
-                    attempts,
-                    busy,
-                    postponed,
-                    wait = delay.name,
-                    error,
-                    "comes back later"
-                );
+                tracing::info!(queue = self.queue, attempts, busy, wait = delay.name, error, "comes back later");
+                self.acknowledge(unsettled).await;
+            }
+            Err(failure) => self.give_back(unsettled, &failure).await,
+        }
+    }
+
+    /// Moves a command to those that are too many of one caller's; what is known of it stays as it is.
+    async fn postpone(&self, unsettled: Unsettled<'_>, inbound: &Inbound) {
+        let crowded = Topology::crowded_queue(self.role);
+        let mut notes = BTreeMap::from([
+            (inbound::ATTEMPTS, AMQPValue::LongLongInt(inbound.delivery.attempts.into())),
+            (inbound::BUSY, AMQPValue::LongLongInt(inbound.busy.into())),
+            (inbound::PUBLISHER, note(inbound.delivery.publisher.as_deref().unwrap_or_default())),
+        ]);
+        let (first, last) = (&inbound.first, &inbound.last);
+        let known = [
+            (inbound::FIRST_ERROR, &first.error),
+            (inbound::FIRST_FAILED_AT, &first.at),
+            (inbound::LAST_ERROR, &last.error),
+            (inbound::LAST_FAILED_AT, &last.at),
+        ];
+        notes.extend(known.into_iter().filter_map(|(name, value)| Some((name, note(value.as_deref()?)))));
+        let place = Place { exchange: "", routing_key: &crowded, wait_ms: None };
+        match self.publish_again(unsettled, place, notes).await {
+            Ok(()) => {
+                metrics::counter!("purser_bus_postponed_total", "queue" => self.queue.clone()).increment(1);
                 self.acknowledge(unsettled).await;
             }
             Err(failure) => self.give_back(unsettled, &failure).await,
@@ -167,7 +181,7 @@ impl Settler {
         notes.insert(inbound::PARKED_REASON, note(reason.as_str()));
         notes.insert(inbound::PARKED_DETAIL, note(detail));
         notes.insert(inbound::PARKED_AT, note(&self.bus.clock().now().to_rfc3339()));
-        notes.insert(inbound::SOURCE_QUEUE, note(&self.queue));
+        notes.insert(inbound::SOURCE_QUEUE, note(Topology::entrance(&self.queue)));
         let place = Place { exchange: PARKED_EXCHANGE, routing_key: self.role.as_str(), wait_ms: None };
         let parked = self.publish_again(unsettled, place, notes).await;
         match &parked {
@@ -261,12 +275,6 @@ fn busy_delay(busy: u32) -> RetryDelay {
     RETRY_DELAYS[usize::from(busy > QUICK_BUSY_MAX) + usize::from(busy > EARLY_BUSY_MAX)]
 }
 
-/// Short while a caller has little too much; growing up to half a minute, so that a flood doesn't keep the broker busy.
-fn postponed_delay(postponed: u32) -> RetryDelay {
-    let slower = postponed.saturating_sub(1).div_ceil(POSTPONED_STEP).min(3);
-    RETRY_DELAYS[usize::try_from(slower).unwrap_or_default()]
-}
-
 /// Growing with each failed attempt, the first of which is 1.
 fn failed_delay(attempts: u32) -> RetryDelay {
     let last = RETRY_DELAYS.len() - 1;
@@ -297,8 +305,6 @@ mod tests {
         assert_eq!(failed, ["1s", "1s", "5s", "30s", "2m", "10m", "10m", "10m"]);
         let busy: Vec<_> = [1, 10, 11, 100, 101, u32::MAX].map(|times| busy_delay(times).name).into();
         assert_eq!(busy, ["100ms", "100ms", "1s", "1s", "5s", "5s"]);
-        let postponed: Vec<_> = [0, 1, 2, 6, 7, 11, 12, u32::MAX].map(|times| postponed_delay(times).name).into();
-        assert_eq!(postponed, ["100ms", "100ms", "1s", "1s", "5s", "5s", "30s", "30s"]);
     }
 
     #[test]

@@ -48,9 +48,9 @@ impl BrokerUser {
             Self::Publisher | Self::Role(RoleName::Gateway) => {
                 Permissions { configure: NOTHING, write: ACTIONS, read: NOTHING }
             }
-            Self::Role(RoleName::Provisioner) => worker(r"^s3\.provisioner(\.(queries|events|parked))?$"),
-            Self::Role(RoleName::Metering) => worker(r"^s3\.metering(\.(queries|events|parked|rgw))?$"),
-            Self::Role(RoleName::Billing) => worker(r"^s3\.billing(\.(queries|events|parked))?$"),
+            Self::Role(RoleName::Provisioner) => worker(r"^s3\.provisioner(\.(queries|events|crowded|parked))?$"),
+            Self::Role(RoleName::Metering) => worker(r"^s3\.metering(\.(queries|events|crowded|parked|rgw))?$"),
+            Self::Role(RoleName::Billing) => worker(r"^s3\.billing(\.(queries|events|crowded|parked))?$"),
             // RGW receives the broker's confirms over a queue that the broker names for it.
             Self::Rgw => Permissions { configure: r"^amq\.gen-", write: r"^s3\.rgw$", read: r"^amq\.gen-" },
         }

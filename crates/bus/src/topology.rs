@@ -56,6 +56,7 @@ const QUERY_TTL_MS: i64 = 30_000;
 const DELIVERY_LIMIT: i64 = 20;
 const HISTORY_MAX_AGE: &str = "365D";
 const PARKED: &str = "s3.parked";
+const CROWDED: &str = ".crowded";
 
 /// How an exchange routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,9 +214,20 @@ impl Topology {
         topology
     }
 
-    /// The name of the queue in which a message waits before it returns to `queue`; `None` where nothing is retried.
+    /// The queue of a role's commands that are too many of one caller's.
+    pub fn crowded_queue(role: RoleName) -> String {
+        format!("s3.{role}{CROWDED}")
+    }
+
+    /// Where a message of this queue came in: the same queue, but for those that were too many.
+    pub(crate) fn entrance(queue: &str) -> &str {
+        queue.strip_suffix(CROWDED).unwrap_or(queue)
+    }
+
+    /// The name of the queue in which a message waits before it returns to the entrance of `queue`; `None` where nothing
+    /// is retried.
     pub(crate) fn retry_queue(queue: &str, delay: RetryDelay) -> Option<String> {
-        (!queue.ends_with(".queries")).then(|| format!("{queue}.retry.{}", delay.name))
+        (!queue.ends_with(".queries")).then(|| format!("{}.retry.{}", Self::entrance(queue), delay.name))
     }
 
     /// The role to which a queue of this table belongs: the second word of its name.
@@ -229,6 +241,7 @@ impl Topology {
         let (queries, events) = (format!("{work}.queries"), format!("{work}.events"));
         self.add_work_queue(&work, role);
         self.add_work_queue(&events, role);
+        self.queues.push(Queue::new(Self::crowded_queue(role), QueueKind::Quorum).dead_letter(PARKED, role.as_str()));
         self.queues.push(Queue::new(&queries, QueueKind::Classic).number("x-message-ttl", QUERY_TTL_MS));
         self.queues.push(Queue::new(format!("{work}.parked"), QueueKind::Quorum));
         self.bind(PARKED, role.as_str(), &format!("{work}.parked"));
@@ -281,7 +294,7 @@ fn policies() -> Vec<Policy> {
     vec![
         Policy {
             name: "purser-work",
-            pattern: r"^s3\.(provisioner|metering|billing)(\.events)?$",
+            pattern: r"^s3\.(provisioner|metering|billing)(\.(events|crowded))?$",
             definition: BTreeMap::from([limit("delivery-limit", DELIVERY_LIMIT)]),
         },
         Policy {

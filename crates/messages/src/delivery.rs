@@ -68,8 +68,6 @@ impl ParkReason {
 pub enum RetryKind {
     /// Another command of the same account is being worked on: soon again, and not counted as an attempt.
     Busy,
-    /// Its caller has as many requests in hand as their share is: later again, as often as it takes.
-    Postponed,
     /// Something outside failed: again after a growing wait, counted.
     Failed,
 }
@@ -86,6 +84,8 @@ pub enum Outcome {
         /// What went wrong, for the header `x-last-error`. Never holds a secret.
         error: String,
     },
+    /// Not now: its caller has more in hand than their share. It waits, durably, in the role's queue of such commands.
+    Postpone,
     /// Aside, whole, with its reason; the caller is told where there is a reply.
     Park {
         /// The class of reason.

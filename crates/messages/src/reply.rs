@@ -170,6 +170,15 @@ impl Reply {
         }
     }
 
+    /// The words of a refusal; `None` for a success.
+    pub fn refusal_message(&self) -> Option<String> {
+        if !self.is_refusal() {
+            return None;
+        }
+        let value: Value = serde_json::from_str(&self.text).ok()?;
+        Some(value["message"].as_str().unwrap_or_default().to_owned())
+    }
+
     /// Whether it says that something was refused.
     pub fn is_refusal(&self) -> bool {
         let code = self.text.strip_prefix("{\"code\":").and_then(|rest| rest.split([',', '}']).next());

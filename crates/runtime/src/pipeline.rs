@@ -41,18 +41,18 @@ pub(crate) struct Pipeline<S> {
 }
 
 impl<S: Send + Sync + 'static> Pipeline<S> {
-    /// Handles a command or a query.
-    pub(crate) async fn request(&self, delivery: Delivery) -> Outcome {
+    /// Handles a command or a query; `is_crowded` where it has waited among those that are too many of one caller's.
+    pub(crate) async fn request(&self, delivery: Delivery, is_crowded: bool) -> Outcome {
         let started = Instant::now();
         let action = delivery.message_type.clone().unwrap_or_default();
-        let outcome = self.try_request(&delivery).await;
+        let outcome = self.try_request(&delivery, is_crowded).await;
         // Only names from our own table become label values: a client must not invent series.
         let label = messages::find_action(&action).map_or("unknown", |spec| spec.name);
         observe(label, &delivery, &outcome, started);
         outcome
     }
 
-    async fn try_request(&self, delivery: &Delivery) -> Outcome {
+    async fn try_request(&self, delivery: &Delivery, is_crowded: bool) -> Outcome {
         let publisher = delivery.publisher.as_deref().unwrap_or_default();
         let from_role = self.trusted.roles.contains(publisher);
         if !from_role && !self.trusted.frontends.contains(publisher) {
@@ -60,7 +60,7 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         }
         let (request, spec) = match Request::decode(delivery) {
             Ok(decoded) => decoded,
-            Err(RequestError::Refused(refusal)) => return refuse(delivery, from_role, &refusal),
+            Err(RequestError::Refused(refusal)) => return refused(delivery, from_role, reply_to(delivery, &refusal)),
             Err(RequestError::UnknownAction(name)) => return unknown(&name),
             Err(error @ RequestError::Undecodable(_)) => {
                 let detail = error.to_string();
@@ -78,7 +78,8 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         }
         let Some(handler) = self.routes.request_handler(spec.name) else { return unknown(spec.name) };
         let shares = if is_query { &self.queries } else { &self.commands };
-        let Some(place) = shares.place(request.principal) else { return crowded(spec) };
+        let place = if is_crowded { shares.any_place(request.principal) } else { shares.place(request.principal) };
+        let Some(place) = place else { return crowded(spec) };
         let outcome = if is_query {
             let work = async {
                 let _turn = place.turn().await;
@@ -90,15 +91,16 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
             let turn = tokio::select! {
                 biased;
                 turn = place.turn() => turn,
-                () = self.ending.cancelled() => return postponed("this worker is ending"),
+                () = self.ending.cancelled() => return Outcome::Postpone,
             };
             let outcome = handler(Arc::clone(&self.state), self.journal.clone(), request).await;
             drop(turn);
             outcome
         };
         match outcome {
+            Ok(Some(reply)) if reply.is_refusal() => refused(delivery, from_role, reply),
             Ok(reply) => Outcome::Done(reply),
-            Err(Failure::Refused(refusal)) => refuse(delivery, from_role, &refusal),
+            Err(Failure::Refused(refusal)) => refused(delivery, from_role, reply_to(delivery, &refusal)),
             Err(failure) if is_query => unavailable(spec.name, &failure),
             Err(failure) => again(failure),
         }
@@ -169,17 +171,13 @@ fn unavailable(action: &str, failure: &Failure) -> Outcome {
 /// The caller's share is used up: a command waits, a query is refused at once.
 fn crowded(spec: &ActionSpec) -> Outcome {
     match spec.kind {
-        ActionKind::Command => postponed("its caller has too many commands in hand"),
+        ActionKind::Command => Outcome::Postpone,
         ActionKind::Query => {
             let message = "too many of your requests are being worked on; please try again";
             let refusal = Refusal::new(message).of_kind(RefusalKind::Unavailable);
             Outcome::Done(Some(Reply::refused(spec.name, &refusal)))
         }
     }
-}
-
-fn postponed(reason: &str) -> Outcome {
-    Outcome::Retry { kind: RetryKind::Postponed, error: reason.to_owned() }
 }
 
 fn park(reason: ParkReason, detail: String, reply: Option<Reply>) -> Outcome {
@@ -191,15 +189,17 @@ fn unknown(name: &str) -> Outcome {
     park(ParkReason::UnknownType, refusal.message.clone(), Some(Reply::refused(name, &refusal)))
 }
 
+fn reply_to(delivery: &Delivery, refusal: &Refusal) -> Reply {
+    Reply::refused(delivery.message_type.as_deref().unwrap_or_default(), refusal)
+}
+
 /// Tells the caller; where nobody can be told, the message is kept aside, so that it isn't lost. A role that sent it
 /// learns what it must know by events.
-fn refuse(delivery: &Delivery, from_role: bool, refusal: &Refusal) -> Outcome {
+fn refused(delivery: &Delivery, from_role: bool, reply: Reply) -> Outcome {
     if from_role || CallerAddress::of(delivery).is_some() {
-        let action = delivery.message_type.as_deref().unwrap_or_default();
-        Outcome::Done(Some(Reply::refused(action, refusal)))
-    } else {
-        park(ParkReason::RefusedUnheard, refusal.message.clone(), None)
+        return Outcome::Done(Some(reply));
     }
+    park(ParkReason::RefusedUnheard, reply.refusal_message().unwrap_or_default(), None)
 }
 
 /// One log line and two metrics per message handled.
@@ -208,6 +208,7 @@ fn observe(label: &str, delivery: &Delivery, outcome: &Outcome, started: Instant
         Outcome::Done(Some(reply)) if reply.is_refusal() => ("refused", reply.as_json_text()),
         Outcome::Done(_) => ("done", ""),
         Outcome::Retry { error, .. } => ("retry", error.as_str()),
+        Outcome::Postpone => ("postponed", ""),
         Outcome::Park { detail, .. } => ("parked", detail.as_str()),
     };
     let duration_seconds = started.elapsed().as_secs_f64();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bus::{Bus, ConsumerConfig, Handler, Message, Publisher, RetryPolicy};
+use bus::{Bus, ConsumerConfig, Handler, Message, Publisher, RetryPolicy, Topology};
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use history::{ExpiredIntent, Journal, Publish, PublishFailure, Relay, ReplySealer};
@@ -104,11 +104,11 @@ impl Role {
             queries: Shares::new(prefetch, queries_in_hand),
             ending: shutdown.soft().clone(),
         });
-        let requests = {
+        let requests = |is_crowded| {
             let pipeline = Arc::clone(&pipeline);
             handler(move |delivery| {
                 let pipeline = Arc::clone(&pipeline);
-                async move { pipeline.request(delivery).await }
+                async move { pipeline.request(delivery, is_crowded).await }
             })
         };
         let events = {
@@ -118,8 +118,9 @@ impl Role {
                 async move { pipeline.event(delivery).await }
             })
         };
-        self.consume("commands", &format!("s3.{name}"), commands_in_hand, Arc::clone(&requests), shutdown);
-        self.consume("queries", &format!("s3.{name}.queries"), queries_in_hand, requests, shutdown);
+        self.consume("commands", &format!("s3.{name}"), commands_in_hand, requests(false), shutdown);
+        self.consume("crowded commands", &Topology::crowded_queue(name), commands_in_hand, requests(true), shutdown);
+        self.consume("queries", &format!("s3.{name}.queries"), queries_in_hand, requests(false), shutdown);
         self.consume("events", &format!("s3.{name}.events"), prefetch, events, shutdown);
         let users = self.users;
 

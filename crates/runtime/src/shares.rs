@@ -50,11 +50,21 @@ impl Shares {
 
     /// A place for a request, if its caller has one left.
     pub(crate) fn place(&self, principal: Principal) -> Option<Place> {
+        self.enter(principal, self.in_hand_each_max)
+    }
+
+    /// A place in any case, for a request that has waited for it. It counts: as long as such a caller has a lot in hand,
+    /// what they send meanwhile waits behind it.
+    pub(crate) fn any_place(&self, principal: Principal) -> Option<Place> {
+        self.enter(principal, usize::MAX)
+    }
+
+    fn enter(&self, principal: Principal, in_hand_max: usize) -> Option<Place> {
         let mut callers = self.lock();
         let caller = callers
             .entry(principal)
             .or_insert_with(|| Caller { in_hand: 0, working: Arc::new(Semaphore::new(self.working_each_max)) });
-        (caller.in_hand < self.in_hand_each_max).then(|| {
+        (caller.in_hand < in_hand_max).then(|| {
             caller.in_hand += 1;
             Place { shares: self.clone(), principal, own_turn: Arc::clone(&caller.working) }
         })
@@ -104,7 +114,12 @@ mod tests {
         assert!(places.iter().all(Option::is_some));
         assert!(shares.place(ADA).is_none());
         assert!(shares.place(BOB).is_some());
-        drop(places);
+        let [first, second] = places;
+        drop(first);
+        let waited = [shares.any_place(ADA), shares.any_place(ADA)];
+        assert!(waited.iter().all(Option::is_some));
+        assert!(shares.place(ADA).is_none(), "what has waited counts");
+        drop((second, waited));
         assert!(shares.place(ADA).is_some());
         assert!(shares.lock().is_empty());
     }

@@ -276,7 +276,7 @@ async fn no_message_is_stuck(services: &Services, vhost: &str) -> Result<()> {
 fn is_work_queue(name: &str) -> bool {
     bus::WORKER_ROLES.iter().any(|role| {
         let rest = name.strip_prefix("s3.").and_then(|name| name.strip_prefix(role.as_str()));
-        matches!(rest, Some("" | ".events" | ".queries" | ".rgw"))
+        matches!(rest, Some("" | ".events" | ".queries" | ".crowded" | ".rgw"))
     })
 }
 
@@ -313,6 +313,7 @@ mod tests {
         for (name, work) in [
             ("s3.billing", true),
             ("s3.billing.events", true),
+            ("s3.billing.crowded", true),
             ("s3.metering.rgw", true),
             ("s3.billing.parked", false),
             ("s3.billing.retry.1s", false),

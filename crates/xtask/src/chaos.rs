@@ -55,7 +55,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     println!("== Chaos with --seed {seed} for {} minutes", arguments.minutes);
     let purser = match arguments.purser.clone() {
         Some(path) => path.canonicalize().with_context(|| format!("there is no {}", path.display()))?,
-        None => workspace::build_purser().await?,
+        None => workspace::build_purser(workspace::Profile::Dev).await?,
     };
     let dir = tempfile::Builder::new().prefix("chaos").tempdir_in("/var/tmp")?;
     let arena = Arena::start(dir.path(), &purser, arguments.customers, seed).await?;
@@ -105,8 +105,8 @@ async fn hurt_and_verify(arena: &Arena, arguments: &Arguments, seed: u64) -> Res
     println!("== Looking everywhere");
     let repeated_events = verify::verify(arena, &store, &callers, &customers, seed).await?;
     counting.abort();
-    let parked = quiet::parked(arena).await?;
-    for (what, count) in &parked {
+    let parked = quiet::parked(arena, &callers.refused_unheard()).await?;
+    for (what, count) in &parked.others {
         callers.complain(format!("{count} parked in {what}"));
     }
     let summary = Summary {
@@ -116,7 +116,7 @@ async fn hurt_and_verify(arena: &Arena, arguments: &Arguments, seed: u64) -> Res
         repeated_events,
         disturbed: arena.store.disturbed(),
     };
-    report(&summary, &callers, parked.values().sum());
+    report(&summary, &callers, &parked);
     clean_up(&store, &customers).await;
     Ok(callers.complaints().is_empty())
 }
@@ -133,7 +133,7 @@ fn direct_store(arena: &Arena) -> Result<CephStore> {
     Ok(CephStore::new(config)?)
 }
 
-fn report(summary: &Summary, callers: &Callers, parked: u64) {
+fn report(summary: &Summary, callers: &Callers, parked: &quiet::Parked) {
     let told = callers.told();
     let commands = told.len();
     let sent: u64 = told.iter().map(|told| u64::from(told.sent)).sum();
@@ -152,7 +152,8 @@ fn report(summary: &Summary, callers: &Callers, parked: u64) {
     println!("commands: {commands}, each answered once; sent {sent} times, {} of them repeats", sent - commands as u64);
     println!("redeliveries by the broker: {}", summary.redeliveries);
     println!("events published again: {}, all recognised by their id", summary.repeated_events);
-    println!("parked: {parked}");
+    println!("refused with nobody to tell, and parked for a person: {}", parked.refused_unheard.len());
+    println!("parked otherwise: {}", parked.others.values().sum::<u64>());
     println!("at rest {:.0} s after the last answer", summary.settled.as_secs_f64());
     println!("lost, doubled, orphaned or wrong: {}", complaints.len());
     for complaint in complaints {

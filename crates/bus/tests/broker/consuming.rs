@@ -100,6 +100,36 @@ async fn a_busy_message_returns_without_counting_an_attempt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_much_of_one_caller_s_waits_in_a_queue_of_its_own_and_fails_as_it_would_have() {
+    with_broker(async |broker| {
+        let bus = billing(&broker).await;
+        let publisher = crate::fixture::connect(&broker.add_usual_user("php-frontend").await).await.expect("connected");
+        let failed_before = AtomicU32::new(0);
+        let (handler, mut first_seen) = watched(move |_| match failed_before.fetch_add(1, Ordering::Relaxed) {
+            0 => retry(RetryKind::Failed),
+            _ => Outcome::Postpone,
+        });
+        let consuming = Consuming::start(&bus, "s3.billing", 2, handler);
+        publisher.publisher().publish(command(b"\x80")).await.expect("published");
+        assert_eq!(next(&mut first_seen).await.attempts, 0);
+        assert_eq!(next(&mut first_seen).await.attempts, 1);
+
+        let (handler, mut crowded) = watched(|_| retry(RetryKind::Failed));
+        let consuming_crowded = Consuming::start(&bus, &Topology::crowded_queue(RoleName::Billing), 2, handler);
+        let delivery = next(&mut crowded).await;
+        assert_eq!((delivery.attempts, delivery.queue.as_str()), (1, "s3.billing.crowded"), "that was no failure");
+        assert_eq!(delivery.publisher.as_deref(), Some(broker.user_name("php-frontend").as_str()));
+        let parked = broker.take("s3.billing.parked").await;
+        for (name, value) in [("x-source-queue", "s3.billing"), ("x-first-error", "RGW is away"), ("x-attempts", "2")] {
+            assert_eq!(header(&parked, name).as_deref(), Some(value), "{name}");
+        }
+        consuming.stop().await;
+        consuming_crowded.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_panicking_handler_costs_an_attempt_and_nothing_else() {
     with_broker(async |broker| {
         let bus = billing(&broker).await;

@@ -28,17 +28,30 @@ const RIGHTS: [Rights; 6] = [
     Rights {
         user: "purser-provisioner",
         exchanges: WORKER_EXCHANGES,
-        queues: &["s3.provisioner", "s3.provisioner.queries", "s3.provisioner.events", "s3.provisioner.parked"],
+        queues: &[
+            "s3.provisioner",
+            "s3.provisioner.queries",
+            "s3.provisioner.events",
+            "s3.provisioner.crowded",
+            "s3.provisioner.parked",
+        ],
     },
     Rights {
         user: "purser-metering",
         exchanges: WORKER_EXCHANGES,
-        queues: &["s3.metering", "s3.metering.queries", "s3.metering.events", "s3.metering.parked", "s3.metering.rgw"],
+        queues: &[
+            "s3.metering",
+            "s3.metering.queries",
+            "s3.metering.events",
+            "s3.metering.crowded",
+            "s3.metering.parked",
+            "s3.metering.rgw",
+        ],
     },
     Rights {
         user: "purser-billing",
         exchanges: WORKER_EXCHANGES,
-        queues: &["s3.billing", "s3.billing.queries", "s3.billing.events", "s3.billing.parked"],
+        queues: &["s3.billing", "s3.billing.queries", "s3.billing.events", "s3.billing.crowded", "s3.billing.parked"],
     },
 ];
 

@@ -1,6 +1,6 @@
 //! Publishers who don't give up: each command is sent, again and again under its id, until it is answered for good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ pub(super) struct Callers {
     told: Mutex<Vec<Told>>,
     broken: Mutex<Vec<String>>,
     asked: Mutex<BTreeMap<&'static str, u64>>,
+    /// Commands that were also published with nobody waiting for the reply.
+    unheard: Mutex<BTreeSet<Uuid>>,
     _php_server: PhpServer,
 }
 
@@ -97,6 +99,7 @@ impl Callers {
             told: Mutex::default(),
             broken: Mutex::default(),
             asked: Mutex::default(),
+            unheard: Mutex::default(),
             _php_server: php_server,
         }))
     }
@@ -156,6 +159,14 @@ impl Callers {
         lock(&self.told).clone()
     }
 
+    /// Commands that were refused, and that were also published with nobody waiting for the reply.
+    pub(super) fn refused_unheard(&self) -> BTreeSet<Uuid> {
+        let unheard = lock(&self.unheard);
+        let told = lock(&self.told);
+        let refused = told.iter().filter(|told| told.answer["result"] != "OK" && told.answer["code"] != 200);
+        refused.map(|told| told.ask.id).filter(|id| unheard.contains(id)).collect()
+    }
+
     /// How often each action was asked for.
     pub(super) fn asked(&self) -> BTreeMap<&'static str, u64> {
         lock(&self.asked).clone()
@@ -168,6 +179,7 @@ impl Callers {
         for sent in 1.. {
             let published = timeout(Duration::from_secs(10), caller.publish_raw(message.clone())).await;
             if matches!(published, Ok(Ok(()))) {
+                lock(&self.unheard).insert(ask.id);
                 return Ok(sent);
             }
             pause(random).await;

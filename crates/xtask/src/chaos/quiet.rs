@@ -1,18 +1,21 @@
 //! Waiting until nothing is under way any more, and what the broker counted on the way there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use test_support::broker::Management;
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use super::arena::{Arena, EVENTS_QUEUE};
 
 /// The longest wait of a retry is ten minutes.
 const QUIET_LIMIT: Duration = Duration::from_mins(25);
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// More than a run leaves behind.
+const PARKED_MAX: u32 = 20_000;
 /// The broker's counts lag behind.
 const QUIET_POLLS: u32 = 5;
 const OPEN_WORK: &str = "SELECT
@@ -54,19 +57,32 @@ async fn open_work(arena: &Arena) -> Result<Vec<String>> {
     Ok(open)
 }
 
-/// Parked messages, by queue and reason.
-pub(super) async fn parked(arena: &Arena) -> Result<BTreeMap<String, u64>> {
+/// What lies parked in the end.
+#[derive(Debug, Default)]
+pub(super) struct Parked {
+    /// Refused commands whose publisher had named nobody to tell: kept for a person, as promised.
+    pub(super) refused_unheard: BTreeSet<Uuid>,
+    /// All others, by queue and reason.
+    pub(super) others: BTreeMap<String, u64>,
+}
+
+/// Reads the parking places; those in `unheard` may lie there as refused.
+pub(super) async fn parked(arena: &Arena, unheard: &BTreeSet<Uuid>) -> Result<Parked> {
     let management = arena.management()?;
-    let mut parked = BTreeMap::new();
+    let mut parked = Parked::default();
     for role in bus::WORKER_ROLES {
         let queue = format!("s3.{role}.parked");
-        for message in management.take(arena.deployment.name(), &queue, 1_000).await? {
-            let headers = &message["properties"]["headers"];
-            let text = |name: &str| headers[name].as_str().unwrap_or("?").to_owned();
-            let kind = message["properties"]["type"].as_str().unwrap_or("?");
-            *parked
-                .entry(format!("{queue}: {kind}: {}: {}", text("x-parked-reason"), text("x-parked-detail")))
-                .or_default() += 1;
+        for message in management.take(arena.deployment.name(), &queue, PARKED_MAX).await? {
+            let properties = &message["properties"];
+            let text = |name: &str| properties["headers"][name].as_str().unwrap_or("?").to_owned();
+            let id = properties["message_id"].as_str().and_then(|id| id.parse().ok());
+            let reason = text("x-parked-reason");
+            if let Some(id) = id.filter(|id| reason == "refused-unheard" && unheard.contains(id)) {
+                parked.refused_unheard.insert(id);
+                continue;
+            }
+            let kind = properties["type"].as_str().unwrap_or("?");
+            *parked.others.entry(format!("{queue}: {kind}: {reason}: {}", text("x-parked-detail"))).or_default() += 1;
         }
     }
     Ok(parked)

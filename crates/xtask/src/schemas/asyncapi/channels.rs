@@ -119,6 +119,7 @@ fn description(queue: &str) -> &'static str {
         "history" => "A stream with every event of the past year; read it from any offset.",
         "parked" => "Messages kept aside for a person, whole, with the reason in their headers.",
         "queries" => "Queries, until nobody waits for them any more.",
+        "crowded" => "Commands that were too many of one caller's; they wait here for their turn.",
         "events" => "The events that this role wants.",
         "rgw" => "Notifications of RGW's buckets.",
         _ => "The commands that this role carries out.",
