@@ -58,19 +58,21 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     println!("   capacity: {capacity} requests a second, {CLOSED_LOOP_CLIENTS} at once");
 
     let time = Duration::from_mins(arguments.minutes);
-    let (load, polite) = (Arc::new(Tally::default()), Tally::default());
-    let polite_caller = HttpCaller::new(
-        &stage.deployment.gateway_url(),
-        Some(&issue_token(&stage.deployment, Some(CUSTOMER_ID)).await?),
-    )?;
-    let publisher =
-        AmqpCaller::connect(&stage.deployment.amqp_url(FRONTEND_USER), amqp::customer(PUBLISHER_ID)).await?;
-    let (overloaded, (), confirmed, watched) = tokio::join!(
+    let load = Arc::new(Tally::default());
+    let (gateway, token) = (stage.deployment.gateway_url(), issue_token(&stage.deployment, Some(CUSTOMER_ID)).await?);
+    let polite = apart(async move { ask_politely(&HttpCaller::new(&gateway, Some(&token))?, time).await });
+    let amqp_url = stage.deployment.amqp_url(FRONTEND_USER);
+    let publisher = apart(async move {
+        let publisher = AmqpCaller::connect(&amqp_url, amqp::customer(PUBLISHER_ID)).await?;
+        Ok(publish_commands(&publisher, time).await)
+    });
+    let (overloaded, polite, confirmed, watched) = tokio::join!(
         overload(&clients, capacity * arguments.times, time, &load),
-        ask_politely(&polite_caller, time, &polite),
-        publish_commands(&publisher, time),
+        polite,
+        publisher,
         watch(&mut stage, time),
     );
+    let (polite, confirmed) = (polite?, confirmed?);
     watched?;
     println!("   {overloaded} requests in {} minutes: {}", arguments.minutes, load.statuses());
     println!("   answers (200): {}", load.times());
@@ -85,6 +87,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         bail!("confirmed commands were lost");
     }
     stage.print_memory("after")
+}
+
+/// Runs one client on a thread of its own, as if it were another machine's: the load's own clients, thousands at once in
+/// one runtime, mustn't be what keeps it waiting.
+async fn apart<T: Send + 'static>(client: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    tokio::task::spawn_blocking(move || runtime.block_on(client)).await?
 }
 
 /// A customer and a client for each.
@@ -158,16 +167,17 @@ async fn overload(clients: &Arc<Vec<HttpCaller>>, rate: u64, time: Duration, tal
 }
 
 /// One request after the other, one a second.
-async fn ask_politely(client: &HttpCaller, time: Duration, tally: &Tally) {
-    let started = Instant::now();
+async fn ask_politely(client: &HttpCaller, time: Duration) -> Result<Tally> {
+    let (started, tally) = (Instant::now(), Tally::default());
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut number = 0;
     while started.elapsed() < time {
         ticks.tick().await;
-        request(client, number, tally).await;
+        request(client, number, &tally).await;
         number += 1;
     }
+    Ok(tally)
 }
 
 /// Commands over AMQP; returns how many the broker has confirmed.
