@@ -7,12 +7,16 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation};
 use messages::{CallerAddress, Reply};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::connection::{Bus, Session};
 use crate::message::{Message, short};
 
 const CHANNELS_MAX: usize = 64;
+/// How long a message waits for a connection and a channel. Apart from the confirm's limit: with one for both, whoever has
+/// waited long gives up in the midst of publishing, which costs the channel, and a new one costs those behind more.
+const TURN_LIMIT: Duration = Duration::from_secs(30);
 /// Longer than any healthy confirm; a broker that blocks publishers (memory alarm) takes longer.
 const CONFIRM_LIMIT: Duration = Duration::from_secs(30);
 
@@ -56,7 +60,8 @@ impl Publisher {
         self.bus.user()
     }
 
-    /// Publishes and waits for the confirm; waits for a connection first where there is none. At most 30 seconds.
+    /// Publishes and waits for the confirm; waits for a connection first where there is none. At most
+    /// 30 seconds until it is sent, and 30 until it is confirmed.
     pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
         let properties = message.properties(self.bus.user())?;
         let options = BasicPublishOptions { mandatory: message.mandatory, ..BasicPublishOptions::default() };
@@ -86,15 +91,22 @@ impl Publisher {
         properties: BasicProperties,
     ) -> Result<(), PublishError> {
         let target = Target { exchange: short("exchange", exchange)?, routing_key: short("routing key", routing_key)? };
-        let publish = async {
-            let session = self.bus.session().await.map_err(|error| unconfirmed(&error))?;
-            let publish = session.confirms.publish(&session, target, options, body, properties);
-            session.while_alive(publish).await.unwrap_or_else(|lost| Err(unconfirmed(&lost)))
-        };
-        tokio::time::timeout(CONFIRM_LIMIT, publish)
-            .await
-            .unwrap_or_else(|_| Err(PublishError::Unconfirmed(format!("none within {} s", CONFIRM_LIMIT.as_secs()))))
+        let turn_until = Instant::now() + TURN_LIMIT;
+        let session = timeout_at(turn_until, self.bus.session()).await.map_err(|_| not_sent())?;
+        let session = session.map_err(|error| unconfirmed(&error))?;
+        let turn =
+            timeout_at(turn_until, session.while_alive(session.confirms.turn())).await.map_err(|_| not_sent())?;
+        let turn = turn.map_err(|lost| unconfirmed(&lost))??;
+        let publish = session.confirms.publish(&session, turn, target, options, body, properties);
+        let confirmed = timeout(CONFIRM_LIMIT, session.while_alive(publish)).await;
+        let in_vain = |_| Err(PublishError::Unconfirmed(format!("none within {} s", CONFIRM_LIMIT.as_secs())));
+        confirmed.map_or_else(in_vain, |outcome| outcome.unwrap_or_else(|lost| Err(unconfirmed(&lost))))
     }
+}
+
+fn not_sent() -> PublishError {
+    let seconds = TURN_LIMIT.as_secs();
+    PublishError::Unconfirmed(format!("not sent within {seconds} s: no connection, or too much is under way"))
 }
 
 struct Target {
@@ -118,15 +130,20 @@ impl Default for ConfirmChannels {
 }
 
 impl ConfirmChannels {
+    /// Waits for one of the channels.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, PublishError> {
+        self.permits.acquire().await.map_err(|error| unconfirmed(&error))
+    }
+
     async fn publish(
         &self,
         session: &Session,
+        _turn: SemaphorePermit<'_>,
         target: Target,
         options: BasicPublishOptions,
         body: &[u8],
         properties: BasicProperties,
     ) -> Result<(), PublishError> {
-        let _permit = self.permits.acquire().await.map_err(|error| unconfirmed(&error))?;
         // A publish that is abandoned half-way drops the channel, with the confirm that nobody waits for.
         let channel = self.channel(session).await.map_err(|error| broken(&error))?;
         let Target { exchange, routing_key } = target;
