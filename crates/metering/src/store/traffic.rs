@@ -128,7 +128,7 @@ pub(crate) async fn add_to_days(
 pub(crate) async fn accounts_in_hour(pool: &PgPool, location: &str, hour: Timestamp) -> Result<Vec<String>, Failure> {
     Ok(sqlx::query_scalar!(
         "SELECT DISTINCT u.s3uid FROM metering.usage_records u JOIN shared.accounts a USING (s3uid)
-         WHERE u.hour = $2 AND a.location = $1",
+         WHERE u.hour = $2 AND a.location = $1 AND a.state <> 'released'",
         location,
         hour
     )

@@ -92,6 +92,16 @@ async fn what_somebody_trimmed_stays_known_and_is_reported_once() {
 }
 
 #[tokio::test]
+async fn what_was_logged_of_an_account_that_never_became_a_customer_s_is_no_gap() {
+    let mut fixture = Fixture::new().await;
+    fixture.put("a", 1000).await;
+    fixture.read_log().await;
+    fixture.sql("UPDATE provisioner.accounts SET state = 'released'");
+    fixture.read_log_for(TimeDelta::minutes(9)).await;
+    assert_eq!(fixture.sql("SELECT count(*) FROM metering.usage_gaps"), "0");
+}
+
+#[tokio::test]
 async fn a_log_without_our_own_requests_has_a_gap() {
     let mut fixture = Fixture::new().await;
     fixture.read_log().await;
