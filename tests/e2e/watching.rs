@@ -39,7 +39,7 @@ async fn tell<D: EventData>(metering: &AmqpCaller, s3uid: &str, data: &D, time: 
 }
 
 fn discovered(s3uid: &str, bucket_name: &str) -> BucketDiscovered {
-    BucketDiscovered { s3uid: s3uid.parse().unwrap(), bucket_name: bucket_name.to_owned() }
+    BucketDiscovered { s3uid: s3uid.parse().unwrap(), bucket_name: bucket_name.to_owned(), measured_at: None }
 }
 
 /// The topic of a bucket, as the database has it, without the fingerprint; empty where there is none.
@@ -96,7 +96,8 @@ async fn a_bucket_made_over_s3_is_watched_once_it_is_found() {
     let is_deleted = async |name: &str| {
         world.sql(&format!("SELECT deleted_at IS NOT NULL FROM provisioner.buckets WHERE name = '{name}'")).await
     };
-    let vanished = |name: &str| BucketVanished { s3uid: s3uid.parse().unwrap(), bucket_name: name.to_owned() };
+    let vanished =
+        |name: &str| BucketVanished { s3uid: s3uid.parse().unwrap(), bucket_name: name.to_owned(), measured_at: None };
     let older = now - chrono::TimeDelta::seconds(1);
     tell(&metering, &s3uid, &vanished(&name), older).await;
     tell(&metering, &s3uid, &vanished("Not_There"), SystemClock.now()).await;
@@ -107,6 +108,13 @@ async fn a_bucket_made_over_s3_is_watched_once_it_is_found() {
     tell(&metering, &s3uid, &discovered(&s3uid, "another"), now).await;
     wait_until(LIMIT, "both are read", async || is_deleted("another").await == "f").await;
     assert_eq!(is_deleted("Not_There").await, "t");
+    // Nor does a reading from before, however late it was written down; nor does it take away what was made since.
+    let of_before = BucketDiscovered { measured_at: Some(now), ..discovered(&s3uid, "Not_There") };
+    tell(&metering, &s3uid, &of_before, SystemClock.now()).await;
+    tell(&metering, &s3uid, &BucketVanished { measured_at: Some(older), ..vanished(&name) }, SystemClock.now()).await;
+    tell(&metering, &s3uid, &discovered(&s3uid, "a-third"), now).await;
+    wait_until(LIMIT, "all are read", async || is_deleted("a-third").await == "f").await;
+    assert_eq!((is_deleted("Not_There").await.as_str(), is_deleted(&name).await.as_str()), ("t", "f"));
     tell(&metering, &s3uid, &discovered(&s3uid, "Not_There"), SystemClock.now()).await;
     wait_until(LIMIT, "the bucket is back", async || is_deleted("Not_There").await == "f").await;
 }

@@ -201,7 +201,7 @@ async fn tell_of_buckets(
     account: &Details,
     changes: &Changes<'_>,
 ) -> Result<(), Failure> {
-    let s3uid = &sample.s3uid;
+    let (s3uid, measured_at) = (&sample.s3uid, Some(sample.measured_at));
     let new = changes.changed.iter().filter(|(_, seen_at)| seen_at.is_none()).map(|(bucket, _)| bucket.name.clone());
     let new: Vec<String> = new.collect();
     if new.is_empty() && changes.gone.is_empty() {
@@ -211,12 +211,12 @@ async fn tell_of_buckets(
     let managed = store::samples::managed(step.connection(), s3uid, &names).await?;
     for bucket_name in new.into_iter().filter(|name| !managed.contains(name)) {
         let description = format!("Bucket {bucket_name} appeared: made over S3");
-        let data = BucketDiscovered { s3uid: s3uid.clone(), bucket_name };
+        let data = BucketDiscovered { s3uid: s3uid.clone(), bucket_name, measured_at };
         record(step, account, s3uid, BucketDiscovered::EVENT, description, &data).await?;
     }
     for bucket_name in changes.gone.iter().filter(|name| managed.contains(name)).cloned() {
         let description = format!("Bucket {bucket_name} is gone: deleted over S3");
-        let data = BucketVanished { s3uid: s3uid.clone(), bucket_name };
+        let data = BucketVanished { s3uid: s3uid.clone(), bucket_name, measured_at };
         record(step, account, s3uid, BucketVanished::EVENT, description, &data).await?;
     }
     Ok(())

@@ -123,6 +123,9 @@ pub struct BucketDiscovered {
     pub s3uid: S3Uid,
     /// The bucket, by any name that RGW allows.
     pub bucket_name: String,
+    /// When RGW was asked: the bucket may have been deleted since. Events of former versions don't say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_at: Option<Timestamp>,
 }
 
 /// A bucket is gone that Purser didn't delete: the customer deleted it over S3.
@@ -132,4 +135,7 @@ pub struct BucketVanished {
     pub s3uid: S3Uid,
     /// The bucket.
     pub bucket_name: String,
+    /// When RGW was asked: the bucket may have been made since. Events of former versions don't say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_at: Option<Timestamp>,
 }

@@ -14,7 +14,9 @@ impl Consume<BucketDiscovered> for Provisioner {
             return Ok(());
         };
         let (location, name) = (&account.location, &data.bucket_name);
-        if store::buckets::discover(step.connection(), location, name, &account.s3uid, event.time).await? {
+        // Not when it was written down: meanwhile the bucket may have been deleted.
+        let seen_at = data.measured_at.unwrap_or(event.time);
+        if store::buckets::discover(step.connection(), location, name, &account.s3uid, seen_at).await? {
             self.wake_watching(location);
         }
         Ok(())

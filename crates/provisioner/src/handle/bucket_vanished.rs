@@ -10,6 +10,7 @@ use crate::{Provisioner, store};
 #[async_trait]
 impl Consume<BucketVanished> for Provisioner {
     async fn consume(&self, step: &mut Step, event: &Event, data: BucketVanished) -> Result<(), Failure> {
-        store::buckets::vanish(step.connection(), &data.bucket_name, &data.s3uid, event.time).await
+        let seen_at = data.measured_at.unwrap_or(event.time);
+        store::buckets::vanish(step.connection(), &data.bucket_name, &data.s3uid, seen_at).await
     }
 }

@@ -24,7 +24,8 @@ const OPEN_WORK: &str = "SELECT
     (SELECT count(*) FROM provisioner.intents) + (SELECT count(*) FROM metering.intents)
         + (SELECT count(*) FROM billing.intents),
     (SELECT count(*) FROM provisioner.purges WHERE finished_at IS NULL),
-    (SELECT count(*) FROM billing.orders WHERE state NOT IN ('completed', 'failed'))";
+    (SELECT count(*) FROM billing.orders WHERE state NOT IN ('completed', 'failed')),
+    (SELECT count(*) FROM billing.services WHERE state = 'running' AND next_invoice_at <= now())";
 
 /// Waits until no message waits for a worker or for its next attempt, and no work is noted in the database.
 pub(super) async fn wait(arena: &Arena) -> Result<Duration> {
@@ -49,7 +50,7 @@ async fn open_work(arena: &Arena) -> Result<Vec<String>> {
         }
     }
     let counts = arena.sql(OPEN_WORK).await?;
-    for (count, what) in counts.split('|').zip(["outbox rows", "intents", "purges", "orders"]) {
+    for (count, what) in counts.split('|').zip(["outbox rows", "intents", "purges", "orders", "invoices"]) {
         if count != "0" {
             open.push(format!("{count} {what}"));
         }

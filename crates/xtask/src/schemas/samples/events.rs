@@ -111,11 +111,19 @@ fn bucket(name: &str) -> Result<Said> {
         "bucket.created" => Said::account("Bucket my-new-bucket created", &BucketCreated { s3uid, bucket_name }),
         "bucket.deleted" => Said::account("Bucket my-new-bucket deleted", &BucketDeleted { s3uid, bucket_name }),
         "bucket.discovered" => {
-            let data = BucketDiscovered { s3uid, bucket_name: "my-own-bucket".to_owned() };
+            let data = BucketDiscovered {
+                s3uid,
+                bucket_name: "my-own-bucket".to_owned(),
+                measured_at: Some(read("2026-11-22T01:02:03Z")?),
+            };
             Said::account("Bucket my-own-bucket appeared", &data)
         }
         "bucket.vanished" => {
-            let data = BucketVanished { s3uid, bucket_name: "my-own-bucket".to_owned() };
+            let data = BucketVanished {
+                s3uid,
+                bucket_name: "my-own-bucket".to_owned(),
+                measured_at: Some(read("2026-11-22T01:02:03Z")?),
+            };
             Said::account("Bucket my-own-bucket is gone", &data)
         }
         "bucket.watched" => {
