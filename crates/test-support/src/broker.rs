@@ -53,6 +53,15 @@ pub struct Queue {
     pub consumers: Option<u64>,
 }
 
+/// The broker itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// RabbitMQ's version.
+    pub version: String,
+    /// Its process, on its machine.
+    pub process_id: u32,
+}
+
 /// A client's connection.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Connection {
@@ -163,6 +172,16 @@ impl Management {
     pub async fn bind_queue(&self, vhost: &str, exchange: &str, queue: &str, routing_key: &str) -> Result<()> {
         let path = ["bindings", vhost, "e", exchange, "q", queue];
         self.send(Method::POST, &path, Some(&json!({ "routing_key": routing_key }))).await.map(drop)
+    }
+
+    /// The node that answers.
+    pub async fn node(&self) -> Result<Node> {
+        let overview: Value = self.get(&["overview"]).await?;
+        let text = |name: &str| overview[name].as_str().with_context(|| format!("the overview has no {name}"));
+        let node: Value = self.get(&["nodes", text("node")?]).await?;
+        let process_id =
+            node["os_pid"].as_str().and_then(|id| id.parse().ok()).context("the node has no process id")?;
+        Ok(Node { version: text("rabbitmq_version")?.to_owned(), process_id })
     }
 
     /// All queues of a virtual host.

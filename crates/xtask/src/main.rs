@@ -1,5 +1,6 @@
 //! Developer commands: `cargo xtask <command>`.
 
+mod bench;
 mod chaos;
 mod definitions;
 mod demo;
@@ -41,6 +42,8 @@ enum Command {
     Flood(flood::Arguments),
     /// Send twice as many requests as can be answered
     Overload(overload::Arguments),
+    /// Measure Purser beside the least that the same job can cost
+    Bench(bench::Arguments),
     /// Refresh .sqlx/, from which queries are checked without a database
     Sqlx(sqlx::Arguments),
     /// Write deploy/rabbitmq/definitions.json from the topology
@@ -62,6 +65,7 @@ async fn main() -> ExitCode {
         Command::Test(arguments) => test::run(arguments).await,
         Command::Flood(arguments) => flood::run(arguments).await,
         Command::Overload(arguments) => overload::run(arguments).await,
+        Command::Bench(arguments) => bench::run(arguments).await,
         Command::Sqlx(arguments) => sqlx::run(arguments).await,
         Command::Definitions(arguments) => definitions::run(&arguments),
         Command::Schemas(arguments) => schemas::run(&arguments),

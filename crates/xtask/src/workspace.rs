@@ -54,18 +54,23 @@ impl Profile {
 
 /// Builds the binary `purser` and returns its path; cargo's progress goes to standard error.
 pub(crate) async fn build_purser(profile: Profile) -> Result<PathBuf> {
-    let mut build = cargo(&["build", "--workspace", "--bin", "purser", "--message-format=json-render-diagnostics"]);
+    build("purser", profile).await
+}
+
+/// Builds a binary of the workspace and returns its path.
+pub(crate) async fn build(name: &str, profile: Profile) -> Result<PathBuf> {
+    let mut build = cargo(&["build", "--workspace", "--bin", name, "--message-format=json-render-diagnostics"]);
     if profile == Profile::Release {
         build.arg("--release");
     }
     let output = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output().await.context("running cargo build")?;
     if !output.status.success() {
-        bail!("`cargo build --bin purser` failed");
+        bail!("`cargo build --bin {name}` failed");
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     let executable = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
-        let is_ours = message["target"]["name"] == "purser" && message["target"]["kind"][0] == "bin";
+        let is_ours = message["target"]["name"] == name && message["target"]["kind"][0] == "bin";
         is_ours.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
     });
-    executable.context("`cargo build --bin purser` named no program")
+    executable.with_context(|| format!("`cargo build --bin {name}` named no program"))
 }

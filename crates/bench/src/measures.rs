@@ -1,0 +1,16 @@
+//! All measures, in the order of the report.
+
+mod command;
+mod events;
+mod query;
+mod start_up;
+
+use crate::measure::Measure;
+
+/// How many operations are under way in the measures of requests.
+const IN_FLIGHT: [usize; 3] = [1, 16, 128];
+
+/// One file for each.
+pub(crate) fn all() -> Vec<Box<dyn Measure>> {
+    vec![Box::new(query::Query), Box::new(command::Command), Box::new(events::Events), Box::new(start_up::StartUp)]
+}
