@@ -28,6 +28,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get};
 use bus::{Bus, BusConfig, RpcClient};
+use history::pool_options;
 use messages::RoleName;
 use model::{Clock, Principal};
 use runtime::config::GatewayConfig;
@@ -35,7 +36,7 @@ use runtime::health::Health;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -139,10 +140,7 @@ async fn connect(
         .context("gateway.database_url can't be read")?
         .application_name("purser-gateway");
     // Lazy: a database that is away makes the gateway answer 503, not disappear.
-    let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS_MAX)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_lazy_with(options);
+    let pool = pool_options(CONNECTIONS_MAX, ACQUIRE_TIMEOUT).connect_lazy_with(options);
     let mut bus_config = BusConfig::new(config.amqp_url.clone(), "purser-gateway");
     bus_config.ca_file.clone_from(&config.amqp_ca_file);
     bus_config.clock = clock.clone();

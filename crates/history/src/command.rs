@@ -5,8 +5,11 @@ use messages::{Action, CommandKey, Refusal, Reply, Request, Subject};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::intent::Taken;
+use crate::intent::{Slot, Taken};
 use crate::{Failure, Journal, Keep, Lease, Seen, Step};
+
+/// Its first attempt failed between two looks at it.
+const ANEW: &str = "the same command has just failed; it begins anew";
 
 /// What a command came to inside its step.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,8 +37,13 @@ pub trait OutsideCommand<A: Action>: Send + Sync {
     /// What came of it.
     type Performed: Send + Sync;
 
-    /// Loads and decides. Runs in the transaction that takes the subject's intent slot, before and again after it is
-    /// taken: the second plan is the one that counts.
+    /// What the command is about, where its parameters say so; else [`Self::plan`] looks it up.
+    fn subject(&self, _parameters: &A) -> Option<Subject> {
+        None
+    }
+
+    /// Loads and decides. Runs in the transaction that takes the subject's intent slot, after it is taken; before it
+    /// only to look up what the command is about.
     async fn plan(&self, step: &mut Step, request: &Request, parameters: &A) -> Result<(Subject, Self::Plan), Failure>;
 
     /// Does it outside; idempotent. Asks the lease before each call.
@@ -65,13 +73,11 @@ impl Journal {
             Err(refusal) => return self.refuse_unreadable(request, &refusal).await.map(Some),
         };
         let (key, fingerprint) = (request.key()?, request.fingerprint(&parameters));
-        match self.seen(&key, &fingerprint).await? {
-            Seen::Answered(reply) => return Ok(Some(reply)),
-            Seen::Pending => return self.join(&key, &fingerprint, request).await,
-            Seen::New => {}
-        }
         if let Err(refusal) = self.check_deadline(request) {
-            return self.save_refusal(&key, request, &fingerprint, &refusal).await.map(Some);
+            return match self.seen(&key, &fingerprint).await? {
+                Seen::New => self.save_refusal(&key, request, &fingerprint, &refusal).await.map(Some),
+                Seen::Answered(_) | Seen::Pending => self.join(&key, &fingerprint, request).await,
+            };
         }
         let mut step = self.step().await?;
         if !step.accept(&key, request, &fingerprint).await? {
@@ -115,7 +121,7 @@ impl Journal {
         match seen {
             Seen::Answered(reply) => Ok(Some(reply)),
             Seen::Pending => Ok(None),
-            Seen::New => Err(Failure::Busy("the same command has just failed; it begins anew".to_owned())),
+            Seen::New => Err(Failure::Busy(ANEW.to_owned())),
         }
     }
 
@@ -130,38 +136,39 @@ impl Journal {
             Err(refusal) => return self.refuse_unreadable(request, &refusal).await,
         };
         let (key, fingerprint) = (request.key()?, request.fingerprint(&parameters));
-        let (lease, plan) = match self.seen(&key, &fingerprint).await? {
-            Seen::Answered(reply) => return Ok(reply),
-            Seen::New => {
-                if let Err(refusal) = self.check_deadline(request) {
-                    return self.save_refusal(&key, request, &fingerprint, &refusal).await;
-                }
-                match self.begin_outside(handler, request, &parameters, &key, &fingerprint).await {
-                    Ok(begun) => begun,
-                    Err(Failure::Refused(refusal)) => {
-                        return self.save_refusal(&key, request, &fingerprint, &refusal).await;
-                    }
-                    Err(failure) => return Err(failure),
-                }
-            }
-            Seen::Pending => match self.resume(&key).await? {
-                Taken::Leased(lease, plan) => (lease, serde_json::from_value(plan)?),
-                Taken::Busy => return Err(Failure::Busy("the same command is being worked on".to_owned())),
-                Taken::None => {
-                    // Concluded between the two looks; anything else is for a person.
-                    return match self.seen(&key, &fingerprint).await? {
-                        Seen::Answered(reply) => Ok(reply),
-                        Seen::New | Seen::Pending => Err(Failure::Unavailable(format!(
-                            "command {} has neither answer nor intent",
-                            key.message_id
-                        ))),
-                    };
-                }
+        let begun = match self.check_deadline(request) {
+            Ok(()) => self.begin_outside(handler, request, &parameters, &key, &fingerprint).await,
+            Err(refusal) if self.seen(&key, &fingerprint).await? == Seen::New => Err(refusal.into()),
+            Err(_) => Ok(None),
+        };
+        let (lease, plan) = match begun {
+            Ok(Some(begun)) => begun,
+            Ok(None) => match self.seen(&key, &fingerprint).await? {
+                Seen::Answered(reply) => return Ok(reply),
+                Seen::Pending => match self.resume(&key).await? {
+                    Taken::Leased(lease, plan) => (lease, serde_json::from_value(plan)?),
+                    Taken::Busy => return Err(Failure::Busy("the same command is being worked on".to_owned())),
+                    Taken::None => return self.concluded_meanwhile(&key, &fingerprint).await,
+                },
+                Seen::New => return Err(Failure::Busy(ANEW.to_owned())),
             },
+            Err(Failure::Refused(refusal)) => return self.save_refusal(&key, request, &fingerprint, &refusal).await,
+            Err(failure) => return Err(failure),
         };
         self.finish_outside(handler, request, &lease, &plan).await
     }
 
+    /// The answer of a command that had no intent any more; that it has neither is for a person.
+    async fn concluded_meanwhile(&self, key: &CommandKey, fingerprint: &[u8]) -> Result<Reply, Failure> {
+        match self.seen(key, fingerprint).await? {
+            Seen::Answered(reply) => Ok(reply),
+            Seen::New | Seen::Pending => {
+                Err(Failure::Unavailable(format!("command {} has neither answer nor intent", key.message_id)))
+            }
+        }
+    }
+
+    /// Commits what is about to be done. None: the command was taken before.
     async fn begin_outside<A, H>(
         &self,
         handler: &H,
@@ -169,31 +176,38 @@ impl Journal {
         parameters: &A,
         key: &CommandKey,
         fingerprint: &[u8],
-    ) -> Result<(Lease, H::Plan), Failure>
+    ) -> Result<Option<(Lease, H::Plan)>, Failure>
     where
         A: Action,
         H: OutsideCommand<A>,
     {
         let busy = |what: &str| Failure::Busy(format!("{what} is being worked on"));
         let mut step = self.step().await?;
-        if !step.accept(key, request, fingerprint).await? {
-            return Err(busy("the same command"));
-        }
+        let slot = if let Some(subject) = handler.subject(parameters) {
+            step.accept_with_slot(self.lease, &subject.to_string(), key, request, fingerprint).await?
+        } else if step.accept(key, request, fingerprint).await? {
+            let (subject, _) = handler.plan(&mut step, request, parameters).await?;
+            step.take_slot(self.lease, &subject.to_string(), key, request).await?
+        } else {
+            Slot::KnownCommand
+        };
+        let lease = match slot {
+            Slot::Leased(lease) => lease,
+            Slot::KnownCommand => return Ok(None),
+            Slot::Held => {
+                // Who may not touch the account doesn't learn that somebody else does.
+                handler.plan(&mut step, request, parameters).await?;
+                return Err(busy("another command of the same account"));
+            }
+        };
+        // With the slot in hand: what was read before may have been changed by the command that held it.
         let (subject, plan) = handler.plan(&mut step, request, parameters).await?;
-        let subject = subject.to_string();
-        let stored_plan = serde_json::to_value(&plan)?;
-        let lease = step
-            .take_slot(self.lease, &subject, key, request, &stored_plan)
-            .await?
-            .ok_or_else(|| busy("another command of the same account"))?;
-        // What was read before the slot was this command's may have been changed by the one that held it meanwhile.
-        let (subject_again, plan) = handler.plan(&mut step, request, parameters).await?;
-        if subject_again.to_string() != subject {
+        if subject.to_string() != lease.subject {
             return Err(busy("the account that is meant"));
         }
-        step.replace_plan(&lease, &serde_json::to_value(&plan)?).await?;
+        step.put_plan(&lease, &serde_json::to_value(&plan)?).await?;
         step.commit().await?;
-        Ok((lease, plan))
+        Ok(Some((lease, plan)))
     }
 
     async fn finish_outside<A, H>(

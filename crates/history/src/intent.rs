@@ -48,7 +48,17 @@ pub struct ExpiredIntent {
     pub request: Request,
 }
 
-/// How taking an intent's slot went.
+/// How beginning a command went.
+pub(crate) enum Slot {
+    /// The slot is this attempt's.
+    Leased(Lease),
+    /// The command was taken before.
+    KnownCommand,
+    /// Another command holds it.
+    Held,
+}
+
+/// How taking over an intent went.
 pub(crate) enum Taken {
     /// The slot is this attempt's.
     Leased(Lease, Value),
@@ -59,36 +69,72 @@ pub(crate) enum Taken {
 }
 
 impl Step {
-    /// Takes the subject's slot for a new command. None: another command holds it.
+    /// Notes that a command was taken, and takes its subject's slot, at once.
+    pub(crate) async fn accept_with_slot(
+        &mut self,
+        lease: TimeDelta,
+        subject: &str,
+        key: &CommandKey,
+        request: &Request,
+        fingerprint: &[u8],
+    ) -> Result<Slot, Failure> {
+        let now = self.now();
+        let taken = Instant::now();
+        let done = sqlx::query!(
+            r#"WITH accepted AS (
+                 INSERT INTO answered_commands (principal, message_id, action, fingerprint, received_at)
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING 1
+               ), slot AS (
+                 INSERT INTO intents (subject, principal, message_id, attempt, lease_until, request, plan, created_at)
+                 SELECT $6, $1, $2, 1, $7, $8, 'null', $5 FROM accepted ON CONFLICT (subject) DO NOTHING RETURNING 1
+               )
+               SELECT EXISTS (SELECT FROM accepted) AS "is_new!", EXISTS (SELECT FROM slot) AS "is_free!""#,
+            key.principal,
+            key.message_id,
+            request.action,
+            fingerprint,
+            now,
+            subject,
+            now + lease,
+            serde_json::to_value(request)?
+        )
+        .fetch_one(self.connection())
+        .await?;
+        Ok(match (done.is_new, done.is_free) {
+            (false, _) => Slot::KnownCommand,
+            (true, false) => Slot::Held,
+            (true, true) => Slot::Leased(Lease::new(subject.to_owned(), key, 1, lease, taken)),
+        })
+    }
+
+    /// Takes the subject's slot for a command that was just noted as taken.
     pub(crate) async fn take_slot(
         &mut self,
         lease: TimeDelta,
         subject: &str,
         key: &CommandKey,
         request: &Request,
-        plan: &Value,
-    ) -> Result<Option<Lease>, Failure> {
+    ) -> Result<Slot, Failure> {
         let now = self.now();
         let taken = Instant::now();
-        let request = serde_json::to_value(request)?;
         let done = sqlx::query!(
             "INSERT INTO intents (subject, principal, message_id, attempt, lease_until, request, plan, created_at)
-             VALUES ($1, $2, $3, 1, $4, $5, $6, $7) ON CONFLICT (subject) DO NOTHING",
+             VALUES ($1, $2, $3, 1, $4, $5, 'null', $6) ON CONFLICT (subject) DO NOTHING",
             subject,
             key.principal,
             key.message_id,
             now + lease,
-            request,
-            plan,
+            serde_json::to_value(request)?,
             now
         )
         .execute(self.connection())
         .await?;
-        Ok((done.rows_affected() == 1).then(|| Lease::new(subject.to_owned(), key, 1, lease, taken)))
+        let is_free = done.rows_affected() == 1;
+        Ok(if is_free { Slot::Leased(Lease::new(subject.to_owned(), key, 1, lease, taken)) } else { Slot::Held })
     }
 
-    /// Puts the plan that counts in the place of the first one.
-    pub(crate) async fn replace_plan(&mut self, lease: &Lease, plan: &Value) -> Result<(), Failure> {
+    /// Writes what is about to be done into the slot.
+    pub(crate) async fn put_plan(&mut self, lease: &Lease, plan: &Value) -> Result<(), Failure> {
         sqlx::query!("UPDATE intents SET plan = $2 WHERE subject = $1", lease.subject, plan)
             .execute(self.connection())
             .await?;

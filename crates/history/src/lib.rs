@@ -12,6 +12,7 @@ mod intent;
 mod journal;
 mod log;
 mod migrate;
+mod pool;
 mod relay;
 mod step;
 
@@ -21,5 +22,6 @@ pub use intent::{ExpiredIntent, Lease};
 pub use journal::{ANSWERS_KEPT, Journal, ReplySealer, Seen};
 pub use log::{LogEntry, read_log};
 pub use migrate::{JOURNAL_MIGRATOR, LOG_MIGRATOR};
+pub use pool::pool_options;
 pub use relay::{Publish, PublishFailure, Relay};
 pub use step::{Keep, Record, Step};

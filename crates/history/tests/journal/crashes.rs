@@ -18,21 +18,26 @@ async fn start(journal: &Journal, world: &World, request: &Request) -> JoinHandl
 
 /// The worker dies there; the redelivery finishes the same work once.
 async fn dies(place: Place, attempts: usize) {
+    for world in World::both(&[(place, Fault::Frozen)]) {
+        dies_in(&world, place, attempts).await;
+    }
+}
+
+async fn dies_in(world: &World, place: Place, attempts: usize) {
     let fixture = Fixture::new().await;
-    let world = World::new(&[(place, Fault::Frozen)]);
     let request = request("a", 1);
-    let worker = start(&fixture.journal, &world, &request).await;
+    let worker = start(&fixture.journal, world, &request).await;
     worker.abort();
     assert!(worker.await.expect_err("it was killed").is_cancelled());
 
     let next = fixture.other_process(2);
     if place != Place::Plan {
-        let early = next.run_outside(&world, &request).await;
+        let early = next.run_outside(world, &request).await;
         assert!(is_busy(&early), "the dead worker's lease still runs: {early:?}");
     }
     fixture.clock.advance(LEASE);
-    let reply = next.run_outside(&world, &request).await.expect("the redelivery");
-    assert_eq!(next.run_outside(&world, &request).await, Ok(reply));
+    let reply = next.run_outside(world, &request).await.expect("the redelivery");
+    assert_eq!(next.run_outside(world, &request).await, Ok(reply));
     assert_eq!(world.creations(), ["a"]);
     assert_eq!(fixture.texts("SELECT name FROM things").await, ["a"]);
     assert_eq!((fixture.recorded().await, fixture.intents().await), ((1, 1), 0));

@@ -22,17 +22,22 @@ async fn assert_done_once(fixture: &Fixture, world: &World, request: &Request, r
 
 /// Fails once there; the next delivery does it, the one after it reads the saved reply and touches nothing.
 async fn fails_once(place: Place, fault: Fault, attempts: usize) {
+    for world in World::both(&[(place, fault)]) {
+        fails_once_in(&world, attempts).await;
+    }
+}
+
+async fn fails_once_in(world: &World, attempts: usize) {
     let fixture = Fixture::new().await;
-    let world = World::new(&[(place, fault)]);
     let request = request("a", 1);
 
-    let failed = run(&fixture.journal, &world, &request).await;
+    let failed = run(&fixture.journal, world, &request).await;
     assert!(is_unavailable(&failed), "{failed:?}");
     assert_eq!(fixture.recorded().await, (0, 0), "nothing is written down before it is concluded");
 
-    let reply = run(&fixture.journal, &world, &request).await.expect("the second delivery");
-    assert_eq!(run(&fixture.journal, &world, &request).await, Ok(reply.clone()), "the third delivery");
-    assert_done_once(&fixture, &world, &request, &reply).await;
+    let reply = run(&fixture.journal, world, &request).await.expect("the second delivery");
+    assert_eq!(run(&fixture.journal, world, &request).await, Ok(reply.clone()), "the third delivery");
+    assert_done_once(&fixture, world, &request, &reply).await;
 
     let plans = world.plans();
     assert_eq!(plans.len(), attempts);
@@ -82,12 +87,17 @@ async fn the_conclusion_is_not_committed() {
 
 /// A refusal is the answer: saved, nothing written down, the slot free.
 async fn refuses(place: Place, effects: &[&str]) {
+    for world in World::both(&[(place, Fault::Refused)]) {
+        refuses_in(&world, place, effects).await;
+    }
+}
+
+async fn refuses_in(world: &World, place: Place, effects: &[&str]) {
     let fixture = Fixture::new().await;
-    let world = World::new(&[(place, Fault::Refused)]);
     let request = request("a", 1);
     let refusal = Reply::refused("", &Refusal::new(format!("{place:?} refuses")));
-    assert_eq!(run(&fixture.journal, &world, &request).await, Ok(refusal.clone()));
-    assert_eq!(run(&fixture.journal, &world, &request).await, Ok(refusal), "the second delivery");
+    assert_eq!(run(&fixture.journal, world, &request).await, Ok(refusal.clone()));
+    assert_eq!(run(&fixture.journal, world, &request).await, Ok(refusal), "the second delivery");
     assert_eq!(world.creations(), effects);
     assert_eq!(fixture.recorded().await, (0, 0));
     assert_eq!(fixture.number("SELECT count(*) FROM things").await, 0);
@@ -147,19 +157,36 @@ async fn a_worker_with_one_connection_gets_through() {
 
 #[tokio::test]
 async fn a_second_command_of_the_subject_waits_its_turn_and_others_do_not() {
-    let fixture = Fixture::new().await;
-    let world = World::new(&[(Place::AfterEffect, Fault::Unavailable)]);
-    let (first, second, elsewhere) = (request("a", 1), request("b", 1), request("c", 2));
-    assert!(is_unavailable(&run(&fixture.journal, &world, &first).await));
+    for world in World::both(&[(Place::AfterEffect, Fault::Unavailable)]) {
+        waits_its_turn(&world).await;
+    }
+}
 
-    let busy = run(&fixture.journal, &world, &second).await;
+async fn waits_its_turn(world: &World) {
+    let fixture = Fixture::new().await;
+    let (first, second, elsewhere) = (request("a", 1), request("b", 1), request("c", 2));
+    assert!(is_unavailable(&run(&fixture.journal, world, &first).await));
+
+    let busy = run(&fixture.journal, world, &second).await;
     assert!(is_busy(&busy), "{busy:?}");
     let seen = fixture.journal.seen(&key(&second), &fingerprint(&second)).await;
     assert_eq!(seen, Ok(Seen::New), "who was sent away leaves nothing behind");
-    run(&fixture.journal, &world, &elsewhere).await.expect("another subject");
+    run(&fixture.journal, world, &elsewhere).await.expect("another subject");
 
-    run(&fixture.journal, &world, &first).await.expect("the first");
-    run(&fixture.journal, &world, &second).await.expect("then the second");
+    run(&fixture.journal, world, &first).await.expect("the first");
+    run(&fixture.journal, world, &second).await.expect("then the second");
     assert_eq!(world.creations(), ["a", "c", "b"]);
     assert_eq!(fixture.intents().await, 0);
+}
+
+#[tokio::test]
+async fn who_may_not_touch_a_subject_does_not_learn_that_it_is_worked_on() {
+    for world in World::both(&[(Place::AfterEffect, Fault::Unavailable)]) {
+        let fixture = Fixture::new().await;
+        assert!(is_unavailable(&run(&fixture.journal, &world, &request("a", 1)).await));
+        for stranger in World::both(&[(Place::Plan, Fault::Refused)]) {
+            let reply = run(&fixture.journal, &stranger, &request("b", 1)).await.expect("a reply");
+            assert!(reply.is_refusal(), "{reply:?}");
+        }
+    }
 }

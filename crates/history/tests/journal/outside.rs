@@ -40,6 +40,7 @@ pub(crate) enum Fault {
 #[derive(Debug, Clone)]
 pub(crate) struct World {
     inner: Arc<Inner>,
+    names_subject: bool,
 }
 
 #[derive(Debug)]
@@ -73,7 +74,17 @@ impl World {
             frozen: Mutex::default(),
             wake: Semaphore::new(0),
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), names_subject: false }
+    }
+
+    /// The same, but its commands say what they are about; the others' plans must look it up.
+    pub(crate) fn naming_its_subject(self) -> Self {
+        Self { names_subject: true, ..self }
+    }
+
+    /// One of each kind.
+    pub(crate) fn both(faults: &[(Place, Fault)]) -> [Self; 2] {
+        [Self::new(faults), Self::new(faults).naming_its_subject()]
     }
 
     /// What was made, once for each time it was made anew.
@@ -125,6 +136,10 @@ impl World {
 impl OutsideCommand<MakeThing> for World {
     type Plan = Plan;
     type Performed = ();
+
+    fn subject(&self, parameters: &MakeThing) -> Option<Subject> {
+        self.names_subject.then(|| subject(parameters.plan))
+    }
 
     async fn plan(
         &self,

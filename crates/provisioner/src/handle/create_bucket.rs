@@ -6,7 +6,7 @@ use messages::{BucketStatusReply, CreateBucket, Reply, Request, Subject};
 use model::BucketName;
 use serde::{Deserialize, Serialize};
 
-use super::{account_to_change, write_bucket};
+use super::{account_to_change, named_account, write_bucket};
 use crate::Provisioner;
 use crate::domain::account::Account;
 use crate::domain::answers::store_failure;
@@ -24,6 +24,10 @@ impl OutsideCommand<CreateBucket> for Provisioner {
     type Plan = Plan;
     /// The topic to which the store sends the bucket's changes.
     type Performed = Option<String>;
+
+    fn subject(&self, parameters: &CreateBucket) -> Option<Subject> {
+        named_account(parameters.s3uid.as_deref())
+    }
 
     async fn plan(
         &self,

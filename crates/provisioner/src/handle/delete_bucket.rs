@@ -7,7 +7,7 @@ use model::BucketName;
 use object_store::{Removal, StoreError};
 use serde::{Deserialize, Serialize};
 
-use super::account_to_change;
+use super::{account_to_change, named_account};
 use crate::Provisioner;
 use crate::domain::account::Account;
 use crate::domain::answers::store_failure;
@@ -25,6 +25,10 @@ pub(crate) struct Plan {
 impl OutsideCommand<DeleteBucket> for Provisioner {
     type Plan = Plan;
     type Performed = ();
+
+    fn subject(&self, parameters: &DeleteBucket) -> Option<Subject> {
+        named_account(parameters.s3uid.as_deref())
+    }
 
     async fn plan(
         &self,

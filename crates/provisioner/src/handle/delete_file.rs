@@ -6,7 +6,7 @@ use messages::{DeleteFile, DeleteFileReply, EventData, FileDeleted, Refusal, Rep
 use model::BucketName;
 use serde::{Deserialize, Serialize};
 
-use super::account_to_change;
+use super::{account_to_change, named_account};
 use crate::Provisioner;
 use crate::domain::account::Account;
 use crate::domain::answers::{bucket_failure, store_failure};
@@ -24,6 +24,10 @@ pub(crate) struct Plan {
 impl OutsideCommand<DeleteFile> for Provisioner {
     type Plan = Plan;
     type Performed = ();
+
+    fn subject(&self, parameters: &DeleteFile) -> Option<Subject> {
+        named_account(parameters.s3uid.as_deref())
+    }
 
     async fn plan(
         &self,

@@ -53,6 +53,11 @@ async fn account_to_change(
     Ok(account)
 }
 
+/// The account that a command names; one that names none is its customer's only one.
+fn named_account(s3uid: Option<&str>) -> Option<Subject> {
+    s3uid.and_then(|s3uid| s3uid.parse().ok()).map(Subject::Account)
+}
+
 fn scope(request: &Request, s3uid: Option<&str>, id: Option<CustomerId>) -> Result<Scope, Refusal> {
     match Scope::of(request.principal, id)? {
         Scope::Anyone if s3uid.is_none() => Err(Refusal::new("s3uid required")),

@@ -38,6 +38,10 @@ impl OutsideCommand<ProvisionAccount> for Provisioner {
     type Plan = Plan;
     type Performed = Performed;
 
+    fn subject(&self, parameters: &ProvisionAccount) -> Option<Subject> {
+        Some(Subject::Account(parameters.s3uid.clone()))
+    }
+
     async fn plan(
         &self,
         step: &mut Step,

@@ -24,6 +24,10 @@ impl OutsideCommand<ReleaseAccount> for Provisioner {
     type Plan = Plan;
     type Performed = ();
 
+    fn subject(&self, parameters: &ReleaseAccount) -> Option<Subject> {
+        Some(Subject::Account(parameters.s3uid.clone()))
+    }
+
     async fn plan(
         &self,
         step: &mut Step,

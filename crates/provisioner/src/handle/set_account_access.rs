@@ -27,6 +27,10 @@ impl OutsideCommand<SetAccountAccess> for Provisioner {
     type Plan = Plan;
     type Performed = ();
 
+    fn subject(&self, parameters: &SetAccountAccess) -> Option<Subject> {
+        Some(Subject::Account(parameters.s3uid.clone()))
+    }
+
     async fn plan(
         &self,
         step: &mut Step,

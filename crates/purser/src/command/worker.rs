@@ -9,7 +9,7 @@ use anyhow::Context;
 use billing::handover::{WhmcsInvoicing, WhmcsSettings};
 use bus::{Bus, BusConfig, Topology};
 use chrono::TimeDelta;
-use history::Journal;
+use history::{Journal, pool_options};
 use messages::RoleName;
 use model::{Clock, Location};
 use object_store::ceph::{CephConfig, CephStore};
@@ -20,7 +20,7 @@ use runtime::health::Health;
 use runtime::{Role, Shutdown, TrustedPublishers};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 /// Per process and role; the relay takes one for itself.
@@ -126,9 +126,7 @@ pub(super) fn pool(role: RoleName, database_url: &SecretString, config: &Config)
         .options([("search_path", role.as_str())])
         .options(LIMITS);
     let locations = u32::try_from(config.locations.iter().count()).unwrap_or(0);
-    let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS_MAX + CONNECTIONS_PER_LOCATION * locations)
-        .acquire_timeout(ACQUIRE_TIMEOUT);
+    let pool = pool_options(CONNECTIONS_MAX + CONNECTIONS_PER_LOCATION * locations, ACQUIRE_TIMEOUT);
     Ok(pool.connect_lazy_with(options))
 }
 
