@@ -84,6 +84,9 @@ async fn replies_go_to_their_caller_and_nowhere_else() {
         "s3.metering.rgw",
         "s3.history",
         "",
+        "amq.rabbitmq.reply-to.AAAA",
+        // The broker would fail to decode it, and end the connection of whoever replies.
+        "amq.rabbitmq.reply-to.g2dkAA1ub25vZGVAbm9ob3N0AAAAAQAAAAAA.a2V5",
     ];
     for address in forged {
         php.publish_raw(Message { reply_to: Some(address.to_owned()), ..refused_command(&php) }).await.unwrap();
@@ -98,9 +101,9 @@ async fn replies_go_to_their_caller_and_nowhere_else() {
         world.wait_for_messages(queue, 0, LIMIT).await;
     }
     world.wait_for_messages("s3.billing.parked", parked, LIMIT).await;
-    // An address for direct reply-to that was made up: the broker drops the reply, and nothing else happens.
-    let made_up = Message { reply_to: Some("amq.rabbitmq.reply-to.AAAA".to_owned()), ..refused_command(&php) };
-    php.publish_raw(made_up).await.unwrap();
+    // Somebody who isn't there: the broker drops the reply, and nothing else happens.
+    let nobody = "amq.rabbitmq.reply-to.g1h3DXJlcGx5QDEyMzQ1NjcAAAAAAAAAAAAAAAA=.a2V5";
+    php.publish_raw(Message { reply_to: Some(nobody.to_owned()), ..refused_command(&php) }).await.unwrap();
     order(&world).await;
 }
 

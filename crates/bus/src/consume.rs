@@ -236,7 +236,7 @@ impl Worker {
             // The channel lives until its last delivery is acknowledged.
             let (worker, session, channel) = (self.clone(), Arc::clone(&session), channel.clone());
             self.tasks.spawn(async move {
-                worker.handle(&session, raw).await;
+                worker.handle(&session, &channel, raw).await;
                 drop((channel, permit));
             });
             if careful && !losses.call_for_care() {
@@ -249,7 +249,7 @@ impl Worker {
         if shutdown.is_cancelled() { End::Shutdown } else { End::Recovered }
     }
 
-    async fn handle(&self, session: &Session, raw: RawDelivery) {
+    async fn handle(&self, session: &Session, channel: &Channel, raw: RawDelivery) {
         let too_large = (raw.data.len() > BODY_BYTES_MAX)
             .then(|| format!("the body has {} bytes; the limit is {BODY_BYTES_MAX}", raw.data.len()));
         let body = if too_large.is_some() { Vec::new() } else { raw.data.clone() };
@@ -265,7 +265,7 @@ impl Worker {
             Some(defect) => undecodable(inbound.delivery.message_type.as_deref().unwrap_or_default(), defect),
             None => self.ask_handler(&inbound).instrument(span.clone()).await,
         };
-        self.settler.settle(Unsettled { session, raw: &raw }, &inbound, outcome).instrument(span).await;
+        self.settler.settle(Unsettled { session, channel, raw: &raw }, &inbound, outcome).instrument(span).await;
     }
 
     async fn ask_handler(&self, inbound: &Inbound) -> Outcome {

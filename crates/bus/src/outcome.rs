@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use lapin::Channel;
 use lapin::message::Delivery as RawDelivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicPublishOptions};
 use lapin::types::AMQPValue;
-use messages::{CallerAddress, Outcome, ParkReason, Reply, RetryKind, RoleName};
+use messages::{CallerAddress, Outcome, ParkReason, Reply, RetryKind, RoleName, is_direct};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -29,10 +30,11 @@ const BUSY_MAX: u32 = 600;
 /// Before a message that could be neither retried nor parked goes back into its queue.
 const REQUEUE_WAIT: Duration = Duration::from_secs(1);
 
-/// A delivery that waits for its acknowledgement, and the connection that it came over.
+/// A delivery that waits for its acknowledgement, and the connection and channel that it came over.
 #[derive(Clone, Copy)]
 pub(crate) struct Unsettled<'a> {
     pub(crate) session: &'a Session,
+    pub(crate) channel: &'a Channel,
     pub(crate) raw: &'a RawDelivery,
 }
 
@@ -68,7 +70,7 @@ impl Settler {
     pub(crate) async fn settle(&self, unsettled: Unsettled<'_>, inbound: &Inbound, outcome: Outcome) {
         match outcome {
             Outcome::Done(reply) => {
-                self.answer(inbound, reply).await;
+                self.answer(unsettled, inbound, reply).await;
                 self.acknowledge(unsettled).await;
             }
             Outcome::Retry { kind, error } => self.retry(unsettled, inbound, kind, &error).await,
@@ -143,7 +145,7 @@ impl Settler {
     async fn put_aside(&self, unsettled: Unsettled<'_>, inbound: &Inbound, parking: Parking<'_>, reply: Option<Reply>) {
         let moved = match self.park(unsettled, inbound, parking).await {
             Err(PublishError::Rejected) => {
-                let told = self.answer(inbound, reply).await;
+                let told = self.answer(unsettled, inbound, reply).await;
                 let kept = inbound.delivery.publisher.as_ref().is_some_and(|user| self.trusted.contains(user));
                 match Topology::retry_queue(&self.queue, RETRY_DELAYS[RETRY_DELAYS.len() - 1]) {
                     Some(retry_queue) if kept && !told => {
@@ -159,7 +161,7 @@ impl Settler {
                 }
             }
             Ok(()) => {
-                self.answer(inbound, reply).await;
+                self.answer(unsettled, inbound, reply).await;
                 Ok(())
             }
             failed => failed,
@@ -246,9 +248,13 @@ impl Settler {
     }
 
     /// Whether there is a caller, and the broker has taken the reply for them.
-    async fn answer(&self, inbound: &Inbound, reply: Option<Reply>) -> bool {
+    async fn answer(&self, unsettled: Unsettled<'_>, inbound: &Inbound, reply: Option<Reply>) -> bool {
         let Some((reply, caller)) = reply.zip(CallerAddress::of(&inbound.delivery)) else { return false };
-        let sent = self.publisher.publish_reply(&caller, &reply).await;
+        let sent = if is_direct(&caller.reply_to) {
+            self.publisher.publish_ahead(unsettled, &caller, &reply).await
+        } else {
+            self.publisher.publish_reply(&caller, &reply).await
+        };
         if let Err(error) = &sent {
             tracing::warn!(queue = self.queue, %error, "the reply did not leave; the caller may ask again");
         }

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::connection::{Bus, Session};
 use crate::message::{Message, short};
+use crate::outcome::Unsettled;
 
 const CHANNELS_MAX: usize = 64;
 /// How long a message waits for a connection and a channel. Apart from the confirm's limit: with one for both, whoever has
@@ -70,16 +71,23 @@ impl Publisher {
 
     /// Answers a caller. That nobody waits for the reply any more can't be seen.
     pub async fn publish_reply(&self, caller: &CallerAddress, reply: &Reply) -> Result<(), PublishError> {
-        let body = reply.encode(caller.encoding).map_err(|error| PublishError::Invalid(error.to_string()))?;
-        // Not mandatory: the broker would return a direct reply even where it arrives.
-        let message = Message {
-            routing_key: caller.reply_to.clone(),
-            content_type: Some(caller.encoding.content_type().to_owned()),
-            correlation_id: caller.correlation_id.clone(),
-            body,
-            ..Message::default()
-        };
-        self.publish(message).await
+        self.publish(reply_message(caller, reply)?).await
+    }
+
+    /// Answers a caller over direct reply-to, on the delivery's own channel and so ahead of its acknowledgement: the
+    /// broker can't take the one without the other, and a confirm would say no more, because such a reply is kept nowhere.
+    pub(crate) async fn publish_ahead(
+        &self,
+        unsettled: Unsettled<'_>,
+        caller: &CallerAddress,
+        reply: &Reply,
+    ) -> Result<(), PublishError> {
+        let message = reply_message(caller, reply)?;
+        let routing_key = short("routing key", &message.routing_key)?;
+        let (options, properties) = (BasicPublishOptions::default(), message.properties(self.bus.user())?);
+        let publish = unsettled.channel.basic_publish("".into(), routing_key, options, &message.body, properties);
+        let sent = unsettled.session.while_alive(publish).await.map_err(|lost| unconfirmed(&lost))?;
+        sent.map(drop).map_err(|error| broken(&error))
     }
 
     pub(crate) async fn publish_raw(
@@ -102,6 +110,18 @@ impl Publisher {
         let in_vain = |_| Err(PublishError::Unconfirmed(format!("none within {} s", CONFIRM_LIMIT.as_secs())));
         confirmed.map_or_else(in_vain, |outcome| outcome.unwrap_or_else(|lost| Err(unconfirmed(&lost))))
     }
+}
+
+fn reply_message(caller: &CallerAddress, reply: &Reply) -> Result<Message, PublishError> {
+    let body = reply.encode(caller.encoding).map_err(|error| PublishError::Invalid(error.to_string()))?;
+    // Not mandatory: the broker would return a direct reply even where it arrives.
+    Ok(Message {
+        routing_key: caller.reply_to.clone(),
+        content_type: Some(caller.encoding.content_type().to_owned()),
+        correlation_id: caller.correlation_id.clone(),
+        body,
+        ..Message::default()
+    })
 }
 
 fn not_sent() -> PublishError {

@@ -6,6 +6,7 @@ mod action;
 mod catalog;
 mod codec;
 mod delivery;
+mod direct_reply_to;
 mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -36,6 +37,7 @@ pub use action::{
 pub use catalog::{AccountReply, ActionVisitor, EmptyReply, EventVisitor, visit_actions, visit_events};
 pub use codec::{DecodeError, Encoding};
 pub use delivery::{Delivery, Outcome, ParkReason, RetryKind};
+pub use direct_reply_to::is_direct;
 pub use event::{
     AccountAccessChanged, AccountDeleted, AccountProvisionFailed, AccountProvisioned, AccountQuotaChanged,
     AccountReleased, BucketCreated, BucketDeleted, BucketDiscovered, BucketVanished, BucketWatched, CustomerChanged,

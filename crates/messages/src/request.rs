@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    Action, ActionKind, ActionSpec, DecodeError, Delivery, Encoding, Refusal, RefusalKind, find_action, lenient,
+    Action, ActionKind, ActionSpec, DecodeError, Delivery, Encoding, Refusal, RefusalKind, find_action, is_direct,
+    lenient,
 };
 
 /// Where a reply goes.
@@ -27,10 +28,10 @@ pub const NOBODY: &str = "reply.nobody";
 
 /// Whether a publisher may have its replies sent to this address; anything else could be somebody's work queue.
 ///
-/// Addresses for direct reply-to, and names that the broker made (`amq.gen-…`), can't be guessed. A queue with a name of
+/// Addresses for direct reply-to ([`is_direct`]), and names that the broker made (`amq.gen-…`), can't be guessed. A queue with a name of
 /// its own has its publisher's in it: `reply.<broker user>`, or more after another dot.
 pub fn is_answerable(reply_to: &str, publisher: &str) -> bool {
-    if ["amq.rabbitmq.reply-to.", "amq.gen-"].iter().any(|prefix| reply_to.starts_with(prefix)) || reply_to == NOBODY {
+    if is_direct(reply_to) || reply_to.starts_with("amq.gen-") || reply_to == NOBODY {
         return true;
     }
     let rest = reply_to.strip_prefix("reply.").and_then(|rest| rest.strip_prefix(publisher));

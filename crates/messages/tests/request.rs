@@ -119,7 +119,16 @@ fn customers_reach_their_own_accounts_only() {
 #[test]
 fn only_reply_addresses_are_answered() {
     for (address, answerable) in [
-        ("amq.rabbitmq.reply-to.g1h2", true),
+        ("amq.rabbitmq.reply-to.g1h3DXJlcGx5QDEyMzQ1NjcAAAAAAAAAAAAAAAA=.a2V5", true),
+        ("amq.rabbitmq.reply-to.g1h2AA1yZXBseUAxMjM0NTY3AAAAAAAAAAAAAAAA.a2V5", true),
+        // No key, a key that isn't one, one byte too few, no text, another kind of process identifier, no term, nothing.
+        ("amq.rabbitmq.reply-to.g1h3DXJlcGx5QDEyMzQ1NjcAAAAAAAAAAAAAAAA=", false),
+        ("amq.rabbitmq.reply-to.g1h3DXJlcGx5QDEyMzQ1NjcAAAAAAAAAAAAAAAA=.a2V5.a", false),
+        ("amq.rabbitmq.reply-to.g1h3DXJlcGx5QDEyMzQ1NjcAAAAAAAAAAAAAAA==.a2V5", false),
+        ("amq.rabbitmq.reply-to.g1h3A//+QAAAAAAAAAAAAAAAAA==.a2V5", false),
+        ("amq.rabbitmq.reply-to.g2dkAA1ub25vZGVAbm9ob3N0AAAAAQAAAAAA.a2V5", false),
+        ("amq.rabbitmq.reply-to.g1h2.a2V5", false),
+        ("amq.rabbitmq.reply-to.", false),
         ("amq.gen-abc", true),
         ("reply.php", true),
         ("reply.php.1", true),

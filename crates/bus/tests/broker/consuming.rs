@@ -290,3 +290,35 @@ async fn a_full_parking_place_holds_up_nobody() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn made_up_addresses_for_replies_harm_nobody() {
+    with_broker(async |broker| {
+        let bus = billing(&broker).await;
+        let url = broker.add_usual_user("php-frontend").await;
+        let client = crate::fixture::connect(&url).await.expect("connected");
+        let reply = || Reply::success("create_order", &serde_json::json!({}));
+        let (handler, mut deliveries) = watched(move |_| Outcome::Done(Some(reply())));
+        let consuming = Consuming::start(&bus, "s3.billing", 2, handler);
+        // Nothing, no base64, no term, an atom, somebody who isn't there with and without a key, the longest.
+        let pid = "g2dkAA1ub25vZGVAbm9ob3N0AAAAAQAAAAAA";
+        let made_up =
+            ["", ".", "!!!", "g1h2", "AAAA", "g2QAAWE=", "g2QAAWE=.a", pid, &format!("{pid}.key"), &"A".repeat(233)];
+        for name in made_up {
+            let reply_to = Some(format!("amq.rabbitmq.reply-to.{name}"));
+            let message = Message { reply_to, ..command(b"\x80") };
+            let id = message.message_id.clone();
+            client.publisher().publish(message).await.expect("published");
+            assert_eq!(next(&mut deliveries).await.message_id, id, "{name:?} comes once");
+        }
+        let rpc = bus::RpcClient::new(client);
+        for _ in 0..3 {
+            let answered = rpc.call(command(b"\x80"), DEADLINE).await;
+            assert!(answered.is_ok(), "{answered:?}");
+            next(&mut deliveries).await;
+        }
+        consuming.stop().await;
+        assert!(deliveries.try_recv().is_err(), "nothing was delivered twice");
+    })
+    .await;
+}
