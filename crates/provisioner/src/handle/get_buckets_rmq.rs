@@ -3,26 +3,30 @@
 use async_trait::async_trait;
 use chrono::SubsecRound;
 use history::Failure;
-use messages::{BucketUsageReply, GetBucketsRmq, GetBucketsRmqReply, MeteringReply, Request};
+use messages::{BucketUsageReply, GetBucketsRmq, GetBucketsRmqReply, MeteringReply, Refusal, Request};
 use model::ByteCount;
 use runtime::Query;
 use secrecy::ExposeSecret;
 
-use super::requested_account;
+use super::{requested_account, scope};
 use crate::Provisioner;
 use crate::store;
+use crate::store::usage::Overview;
 
 #[async_trait]
 impl Query<GetBucketsRmq> for Provisioner {
     type Reply = GetBucketsRmqReply;
 
     async fn answer(&self, request: &Request, parameters: GetBucketsRmq) -> Result<GetBucketsRmqReply, Failure> {
-        let account = requested_account(&self.pool, request, parameters.s3uid.as_deref(), parameters.id).await?;
         let month_start = model::month_start(self.clock.now());
-        let (buckets, totals) = tokio::try_join!(
-            store::usage::buckets(&self.pool, &account.s3uid),
-            store::usage::totals(&self.pool, &account.s3uid, month_start),
-        )?;
+        let scope = scope(request, parameters.s3uid.as_deref(), parameters.id)?;
+        let s3uid = match parameters.s3uid {
+            Some(s3uid) => s3uid,
+            None => requested_account(&self.pool, request, None, parameters.id).await?.s3uid.to_string(),
+        };
+        let overview = store::usage::overview(&self.pool, scope, &s3uid, month_start).await?;
+        let Overview { account, buckets, traffic_in_bytes, traffic_out_bytes, measured_at } =
+            overview.ok_or_else(Refusal::account_not_found)?;
         let keys = self.keys(&account)?;
         let endpoint = self.location(&account)?.endpoint.clone();
         let message: Vec<BucketUsageReply> = buckets
@@ -39,8 +43,8 @@ impl Query<GetBucketsRmq> for Provisioner {
             .collect();
         let stored: ByteCount = message.iter().map(|bucket| ByteCount::from_bytes(bucket.usage_bytes)).sum();
         let quota = ByteCount::from_i64(account.quota_bytes);
-        let traffic_in = ByteCount::from_i64(totals.traffic_in_bytes);
-        let traffic_out = ByteCount::from_i64(totals.traffic_out_bytes);
+        let traffic_in = ByteCount::from_i64(traffic_in_bytes);
+        let traffic_out = ByteCount::from_i64(traffic_out_bytes);
         Ok(GetBucketsRmqReply {
             message,
             usage_storage: stored.mb_rounded_up(),
@@ -56,7 +60,7 @@ impl Query<GetBucketsRmq> for Provisioner {
             access_key: keys.access_key,
             secret_key: keys.secret_key.expose_secret().to_owned(),
             endpoint,
-            measured_at: totals.measured_at.map(|moment| moment.trunc_subsecs(0)),
+            measured_at: measured_at.map(|moment| moment.trunc_subsecs(0)),
         })
     }
 }

@@ -37,7 +37,8 @@ impl TryFrom<Row> for Account {
     }
 }
 
-/// The accounts in `scope` that customers may use, the one called `s3uid` where that is given; two at most.
+/// The accounts in `scope` that customers may use, the one called `s3uid` where that is given; two at most. A scope that
+/// is anyone's must name one.
 ///
 /// An account is its customer's once its service runs: until then its order may still fail.
 pub(crate) async fn find(
@@ -45,21 +46,36 @@ pub(crate) async fn find(
     scope: Scope,
     s3uid: Option<&str>,
 ) -> Result<Vec<Account>, Failure> {
-    sqlx::query_as!(
-        Row,
-        "SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key
-         FROM provisioner.accounts a
-         WHERE state = 'active' AND ($1::bigint IS NULL OR customer_id = $1) AND ($2::text IS NULL OR s3uid = $2)
-             AND EXISTS (SELECT FROM shared.services s WHERE s.s3uid = a.s3uid)
-         LIMIT 2",
-        scope.customer_id().map(|id| id.0),
-        s3uid
-    )
-    .fetch_all(executor)
-    .await?
-    .into_iter()
-    .map(Account::try_from)
-    .collect()
+    let customer_id = scope.customer_id().map(|id| id.0);
+    let rows = match s3uid {
+        Some(s3uid) => {
+            sqlx::query_as!(
+                Row,
+                "SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key
+                 FROM provisioner.accounts a
+                 WHERE s3uid = $1 AND state = 'active' AND ($2::bigint IS NULL OR customer_id = $2)
+                     AND EXISTS (SELECT FROM shared.services s WHERE s.s3uid = a.s3uid)",
+                s3uid,
+                customer_id
+            )
+            .fetch_all(executor)
+            .await?
+        }
+        None => {
+            sqlx::query_as!(
+                Row,
+                "SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key
+                 FROM provisioner.accounts a
+                 WHERE customer_id = $1 AND state = 'active'
+                     AND EXISTS (SELECT FROM shared.services s WHERE s.s3uid = a.s3uid)
+                 LIMIT 2",
+                customer_id
+            )
+            .fetch_all(executor)
+            .await?
+        }
+    };
+    rows.into_iter().map(Account::try_from).collect()
 }
 
 /// The same, so that their deletion can't begin until the step ends.
@@ -68,21 +84,37 @@ pub(crate) async fn share(
     scope: Scope,
     s3uid: Option<&str>,
 ) -> Result<Vec<Account>, Failure> {
-    sqlx::query_as!(
-        Row,
-        "SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key
-         FROM provisioner.accounts a
-         WHERE state = 'active' AND ($1::bigint IS NULL OR customer_id = $1) AND ($2::text IS NULL OR s3uid = $2)
-             AND EXISTS (SELECT FROM shared.services s WHERE s.s3uid = a.s3uid)
-         LIMIT 2 FOR SHARE",
-        scope.customer_id().map(|id| id.0),
-        s3uid
-    )
-    .fetch_all(connection)
-    .await?
-    .into_iter()
-    .map(Account::try_from)
-    .collect()
+    let customer_id = scope.customer_id().map(|id| id.0);
+    let rows = match s3uid {
+        Some(s3uid) => {
+            sqlx::query_as!(
+                Row,
+                "SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key
+                 FROM provisioner.accounts a
+                 WHERE s3uid = $1 AND state = 'active' AND ($2::bigint IS NULL OR customer_id = $2)
+                     AND EXISTS (SELECT FROM shared.services s WHERE s.s3uid = a.s3uid)
+                 FOR SHARE",
+                s3uid,
+                customer_id
+            )
+            .fetch_all(connection)
+            .await?
+        }
+        None => {
+            sqlx::query_as!(
+                Row,
+                "SELECT s3uid, customer_id, location, quota_bytes, access, access_key, sealed_secret_key
+                 FROM provisioner.accounts a
+                 WHERE customer_id = $1 AND state = 'active'
+                     AND EXISTS (SELECT FROM shared.services s WHERE s.s3uid = a.s3uid)
+                 LIMIT 2 FOR SHARE",
+                customer_id
+            )
+            .fetch_all(connection)
+            .await?
+        }
+    };
+    rows.into_iter().map(Account::try_from).collect()
 }
 
 /// The account whose service has this name, so that its deletion can't begin until the step ends.

@@ -1,8 +1,24 @@
-//! What metering and billing share about an account, in one round trip.
+//! What metering and billing share about an account, with the account, in one round trip.
 
 use history::Failure;
-use model::{S3Uid, Timestamp};
+use messages::Scope;
+use model::Timestamp;
 use sqlx::PgPool;
+
+use super::accounts::Row;
+use crate::domain::account::Account;
+
+/// An account with all that is known of its use.
+pub(crate) struct Overview {
+    pub(crate) account: Account,
+    /// By name.
+    pub(crate) buckets: Vec<Bucket>,
+    /// Of the running period.
+    pub(crate) traffic_in_bytes: i64,
+    pub(crate) traffic_out_bytes: i64,
+    /// When the account was last read.
+    pub(crate) measured_at: Option<Timestamp>,
+}
 
 /// One bucket, known to Purser or found by metering.
 pub(crate) struct Bucket {
@@ -11,58 +27,77 @@ pub(crate) struct Bucket {
     pub(crate) objects: i64,
 }
 
-/// Traffic of the running period, and when the account was last read.
-pub(crate) struct Totals {
-    pub(crate) traffic_in_bytes: i64,
-    pub(crate) traffic_out_bytes: i64,
-    pub(crate) measured_at: Option<Timestamp>,
-}
-
-/// The account's buckets by name: those that metering found, and those that Purser made since. One that Purser made
-/// and metering no longer finds was deleted over S3; one that Purser has deleted since metering looked is gone.
-pub(crate) async fn buckets(pool: &PgPool, s3uid: &S3Uid) -> Result<Vec<Bucket>, Failure> {
-    Ok(sqlx::query_as!(
-        Bucket,
-        r#"SELECT coalesce(b.name, u.bucket_name) AS "name!", coalesce(u.usage_bytes, 0) AS "usage_bytes!",
-                  coalesce(u.objects, 0) AS "objects!"
-           FROM (SELECT name, created_at, deleted_at FROM provisioner.buckets WHERE s3uid = $1) b
-           FULL JOIN (SELECT bucket_name, usage_bytes, objects, measured_at FROM shared.bucket_usage WHERE s3uid = $1) u
-             ON u.bucket_name = b.name
-           LEFT JOIN shared.measured_accounts m ON m.s3uid = $1
-           WHERE CASE WHEN u.bucket_name IS NULL
-                      THEN b.deleted_at IS NULL AND b.created_at >= coalesce(m.measured_at, '-infinity')
-                      ELSE b.deleted_at IS NULL OR b.deleted_at < greatest(m.measured_at, u.measured_at) END
-           ORDER BY 1"#,
-        s3uid.as_str()
-    )
-    .fetch_all(pool)
-    .await?)
-}
-
-/// Traffic since the running period of the account's service began; since `month_start` where there is no service.
-pub(crate) async fn totals(pool: &PgPool, s3uid: &S3Uid, month_start: Timestamp) -> Result<Totals, Failure> {
-    Ok(sqlx::query_as!(
-        Totals,
-        r#"WITH period AS (
-             SELECT date_trunc('hour', coalesce((SELECT period_start FROM shared.services WHERE s3uid = $1), $2), 'UTC')
-                 AS start_hour
-           ), traffic AS (
+/// The account of this name, if it is in `scope` and customers may use it.
+///
+/// Its buckets are those that metering found, and those that Purser made since. One that Purser made and metering no
+/// longer finds was deleted over S3; one that Purser has deleted since metering looked is gone. Its traffic is that since
+/// the running period of its service began, or since `month_start`.
+pub(crate) async fn overview(
+    pool: &PgPool,
+    scope: Scope,
+    s3uid: &str,
+    month_start: Timestamp,
+) -> Result<Option<Overview>, Failure> {
+    let row = sqlx::query!(
+        r#"SELECT a.s3uid, a.customer_id, a.location, a.quota_bytes, a.access, a.access_key, a.sealed_secret_key,
+                  b.names AS "names!", b.usage_bytes AS "usage_bytes!", b.objects AS "objects!",
+                  t.bytes_in AS "traffic_in_bytes!", t.bytes_out AS "traffic_out_bytes!",
+                  greatest(m.measured_at, b.measured_at) AS measured_at
+           FROM provisioner.accounts a
+           JOIN shared.services s ON s.s3uid = a.s3uid
+           LEFT JOIN shared.measured_accounts m ON m.s3uid = a.s3uid
+           CROSS JOIN LATERAL (
+             SELECT coalesce(array_agg(name) FILTER (WHERE is_there), '{}') AS names,
+                    coalesce(array_agg(usage_bytes) FILTER (WHERE is_there), '{}') AS usage_bytes,
+                    coalesce(array_agg(objects) FILTER (WHERE is_there), '{}') AS objects,
+                    max(measured_at) AS measured_at
+             FROM (SELECT coalesce(known.name, u.bucket_name) AS name, coalesce(u.usage_bytes, 0) AS usage_bytes,
+                          coalesce(u.objects, 0) AS objects, u.measured_at,
+                          CASE WHEN u.bucket_name IS NULL
+                               THEN known.deleted_at IS NULL AND known.created_at >= coalesce(m.measured_at, '-infinity')
+                               ELSE known.deleted_at IS NULL
+                                    OR known.deleted_at < greatest(m.measured_at, u.measured_at) END AS is_there
+                   FROM (SELECT name, created_at, deleted_at FROM provisioner.buckets WHERE s3uid = a.s3uid) known
+                   FULL JOIN (SELECT bucket_name, usage_bytes, objects, measured_at FROM shared.bucket_usage
+                              WHERE s3uid = a.s3uid) u ON u.bucket_name = known.name) found
+           ) b
+           CROSS JOIN LATERAL (SELECT date_trunc('hour', coalesce(s.period_start, $3), 'UTC') AS start_hour) p
+           CROSS JOIN LATERAL (
+             SELECT coalesce(sum(bytes_in), 0)::bigint AS bytes_in, coalesce(sum(bytes_out), 0)::bigint AS bytes_out
              -- The hours of the first day, and the days after it.
-             SELECT bytes_in, bytes_out FROM shared.traffic_by_hour
-             WHERE s3uid = $1 AND hour >= (SELECT start_hour FROM period)
-                 AND hour < (SELECT date_trunc('day', start_hour, 'UTC') + interval '1 day' FROM period)
-             UNION ALL
-             SELECT bytes_in, bytes_out FROM shared.traffic_by_day
-             WHERE s3uid = $1 AND day > (SELECT (start_hour AT TIME ZONE 'UTC')::date FROM period)
-           )
-           SELECT coalesce(sum(bytes_in), 0)::bigint AS "traffic_in_bytes!",
-                  coalesce(sum(bytes_out), 0)::bigint AS "traffic_out_bytes!",
-                  greatest((SELECT measured_at FROM shared.measured_accounts WHERE s3uid = $1),
-                           (SELECT max(measured_at) FROM shared.bucket_usage WHERE s3uid = $1)) AS measured_at
-           FROM traffic"#,
-        s3uid.as_str(),
+             FROM (SELECT bytes_in, bytes_out FROM shared.traffic_by_hour
+                   WHERE s3uid = a.s3uid AND hour >= p.start_hour
+                       AND hour < date_trunc('day', p.start_hour, 'UTC') + interval '1 day'
+                   UNION ALL
+                   SELECT bytes_in, bytes_out FROM shared.traffic_by_day
+                   WHERE s3uid = a.s3uid AND day > (p.start_hour AT TIME ZONE 'UTC')::date) traffic
+           ) t
+           WHERE a.s3uid = $1 AND a.state = 'active' AND ($2::bigint IS NULL OR a.customer_id = $2)"#,
+        s3uid,
+        scope.customer_id().map(|id| id.0),
         month_start
     )
-    .fetch_one(pool)
-    .await?)
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let columns = row.names.into_iter().zip(row.usage_bytes).zip(row.objects);
+    let mut buckets: Vec<_> =
+        columns.map(|((name, usage_bytes), objects)| Bucket { name, usage_bytes, objects }).collect();
+    buckets.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    let account = Row {
+        s3uid: row.s3uid,
+        customer_id: row.customer_id,
+        location: row.location,
+        quota_bytes: row.quota_bytes,
+        access: row.access,
+        access_key: row.access_key,
+        sealed_secret_key: row.sealed_secret_key,
+    };
+    Ok(Some(Overview {
+        account: account.try_into()?,
+        buckets,
+        traffic_in_bytes: row.traffic_in_bytes,
+        traffic_out_bytes: row.traffic_out_bytes,
+        measured_at: row.measured_at,
+    }))
 }
