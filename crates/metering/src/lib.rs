@@ -26,7 +26,6 @@ use model::{Clock, Location};
 use object_store::Locations;
 pub use report::usage_report;
 use runtime::{Role, Shutdown};
-use tokio::sync::Notify;
 
 use crate::changes::Changes;
 
@@ -56,8 +55,6 @@ pub(crate) struct Metering {
     pub(crate) locations: Locations,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
-    /// An account was marked for the sweep.
-    pub(crate) marked: Notify,
 }
 
 /// Starts metering's part of the process; it ends with `shutdown`.
@@ -65,7 +62,7 @@ pub fn start(role: Role, locations: Locations, settings: Settings, shutdown: &Sh
     let journal = role.journal().clone();
     let (pool, clock) = (journal.pool().clone(), Arc::clone(journal.clock()));
     let codes: Vec<Location> = locations.iter().map(|(code, _)| code.clone()).collect();
-    let state = Arc::new(Metering { pool, journal, locations, clock, settings, marked: Notify::new() });
+    let state = Arc::new(Metering { pool, journal, locations, clock, settings });
     for location in codes {
         start_location(&state, location, shutdown);
     }

@@ -1,6 +1,6 @@
 //! Readings of what is stored: a whole account, or one bucket that has changed. Read without, written in a transaction.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use history::{Failure, Record, Step};
 use messages::{BucketDiscovered, BucketVanished, EventData, QuotaThresholdCrossed, Subject};
@@ -10,7 +10,7 @@ use object_store::{BucketUsage, StoreError};
 use crate::domain::quota::{self, Crossing};
 use crate::domain::storage::{StorageHour, hour_of};
 use crate::store::accounts::Details;
-use crate::store::samples::KnownBucket;
+use crate::store::readings::{Before, Difference, Findings, Totals};
 use crate::store::storage_hours::BucketHour;
 use crate::{Metering, store};
 
@@ -85,64 +85,55 @@ pub(crate) async fn write(step: &mut Step, sample: &Sample) -> Result<Written, F
     if whole_at >= *measured_at {
         return Ok(Written::Done);
     }
-    let Some(account) = store::accounts::details(step.connection(), s3uid).await? else { return Ok(Written::Done) };
-    let location = account.location.as_str();
-    if store::storage_hours::is_closed(step.connection(), s3uid, location, hour_of(*measured_at)).await? {
+    let before = store::readings::before(step.connection(), s3uid, hour_of(*measured_at)).await?;
+    let Some(before) = before else { return Ok(Written::Done) };
+    if before.is_closed {
         return Ok(Written::TooLate);
     }
-    let known = store::samples::known(step.connection(), s3uid, only.as_deref()).await?;
-    let mut changes = Changes::between(&known, buckets, *measured_at);
-    let last = store::storage_hours::last_of_buckets(step.connection(), s3uid, &changes.names()).await?;
-    // One that a younger reading has found gone.
-    changes
-        .changed
-        .retain(|(bucket, _)| last.get(&bucket.name).is_none_or(|last| last.storage.sampled_at < *measured_at));
-    if only.is_none() {
-        store::samples::mark_measured(step.connection(), s3uid, *measured_at).await?;
-    }
+    let differences = store::readings::differences(step.connection(), s3uid, only.as_deref(), buckets).await?;
+    let changes = Changes::of(&differences, buckets, *measured_at);
     if changes.is_empty() && only.is_none() {
+        store::readings::confirm(step.connection(), s3uid, *measured_at).await?;
         return Ok(Written::Done);
     }
-    store::samples::write(step.connection(), s3uid, &changes.to_write(), &changes.gone, *measured_at).await?;
-    write_storage(step, sample, &changes, &last, whole_at).await?;
-    if account.is_active {
-        tell_of_buckets(step, sample, &account, &changes).await?;
-        tell_of_quota(step, s3uid, &account).await?;
+    let now = changes.totals(before.totals);
+    let findings = findings(sample, &changes, &before, now, whole_at);
+    store::readings::write(step.connection(), s3uid, &findings).await?;
+    if before.account.is_active {
+        tell_of_buckets(step, sample, &before.account, &changes).await?;
+        tell_of_quota(step, s3uid, &before, now).await?;
     }
     Ok(Written::Done)
 }
 
 /// What a reading found that wasn't known.
 struct Changes<'a> {
-    /// New, or with other figures; with the time of the reading before.
-    changed: Vec<(&'a BucketUsage, Option<Timestamp>)>,
+    /// New, or with other figures.
+    changed: Vec<(&'a BucketUsage, &'a Difference)>,
     /// Read alone, and as they were.
     confirmed: Vec<&'a BucketUsage>,
-    gone: Vec<String>,
+    gone: Vec<&'a Difference>,
 }
 
 impl<'a> Changes<'a> {
-    fn between(known: &[KnownBucket], found: &'a [BucketUsage], measured_at: Timestamp) -> Self {
-        let before: BTreeMap<&str, &KnownBucket> = known.iter().map(|bucket| (bucket.name.as_str(), bucket)).collect();
-        let is_older = |bucket: &KnownBucket| bucket.measured_at < measured_at;
+    fn of(differences: &'a [Difference], found: &'a [BucketUsage], measured_at: Timestamp) -> Self {
+        let found: HashMap<&str, &BucketUsage> = found.iter().map(|bucket| (bucket.name.as_str(), bucket)).collect();
         let mut changes = Self { changed: Vec::new(), confirmed: Vec::new(), gone: Vec::new() };
-        for bucket in found {
-            match before.get(bucket.name.as_str()) {
-                None => changes.changed.push((bucket, None)),
-                Some(known) if !is_older(known) => {}
-                Some(known) if known.is_as(bucket) => changes.confirmed.push(bucket),
-                Some(known) => changes.changed.push((bucket, Some(known.measured_at))),
+        for difference in differences {
+            if difference.known.is_some_and(|known| known.measured_at >= measured_at) {
+                continue;
+            }
+            match found.get(difference.name.as_str()) {
+                None => changes.gone.push(difference),
+                Some(bucket) if difference.is_same => changes.confirmed.push(bucket),
+                // A younger reading may have found it gone.
+                Some(bucket) if difference.last.as_ref().is_none_or(|last| last.storage.sampled_at < measured_at) => {
+                    changes.changed.push((bucket, difference));
+                }
+                Some(_) => {}
             }
         }
-        let names: BTreeSet<&str> = found.iter().map(|bucket| bucket.name.as_str()).collect();
-        let is_gone = |bucket: &&KnownBucket| !names.contains(bucket.name.as_str()) && is_older(bucket);
-        changes.gone = known.iter().filter(is_gone).map(|bucket| bucket.name.clone()).collect();
         changes
-    }
-
-    fn names(&self) -> Vec<String> {
-        let changed = self.changed.iter().map(|(bucket, _)| bucket.name.clone());
-        changed.chain(self.gone.iter().cloned()).collect()
     }
 
     fn is_empty(&self) -> bool {
@@ -154,44 +145,70 @@ impl<'a> Changes<'a> {
         let confirmed = if self.is_empty() { self.confirmed.as_slice() } else { &[] };
         self.changed.iter().map(|(bucket, _)| *bucket).chain(confirmed.iter().copied()).collect()
     }
+
+    /// What the account's buckets hold together, if they held `before`.
+    fn totals(&self, before: Totals) -> Totals {
+        let nothing = Totals { usage_bytes: 0, usage_actual_bytes: 0 };
+        let changed = self.changed.iter().map(|(bucket, difference)| {
+            let now = Totals { usage_bytes: bucket.usage.to_i64(), usage_actual_bytes: bucket.size_actual.to_i64() };
+            (*difference, now)
+        });
+        changed.chain(self.gone.iter().map(|difference| (*difference, nothing))).fold(
+            before,
+            |sum, (difference, now)| {
+                let known = difference.known.map_or(nothing, |known| known.totals);
+                let add = |sum: i64, known: i64, now: i64| sum.saturating_sub(known).saturating_add(now);
+                Totals {
+                    usage_bytes: add(sum.usage_bytes, known.usage_bytes, now.usage_bytes),
+                    usage_actual_bytes: add(sum.usage_actual_bytes, known.usage_actual_bytes, now.usage_actual_bytes),
+                }
+            },
+        )
+    }
 }
 
 /// Goes on with the hours of the buckets that have changed, and with the account's.
-async fn write_storage(
-    step: &mut Step,
+fn findings<'a>(
     sample: &Sample,
-    changes: &Changes<'_>,
-    last: &HashMap<String, BucketHour>,
+    changes: &Changes<'a>,
+    before: &Before,
+    totals: Totals,
     whole_at: Timestamp,
-) -> Result<(), Failure> {
-    let Sample { s3uid, measured_at, .. } = sample;
-    let found = changes.changed.iter().map(|(bucket, seen_at)| {
-        (&bucket.name, bucket.usage.to_i64(), i64::try_from(bucket.objects).unwrap_or(i64::MAX), *seen_at)
+) -> Findings<'a> {
+    let measured_at = sample.measured_at;
+    let found = changes.changed.iter().map(|(bucket, difference)| {
+        (*difference, bucket.usage.to_i64(), i64::try_from(bucket.objects).unwrap_or(i64::MAX))
     });
-    let gone = changes.gone.iter().map(|name| (name, 0, 0, None));
-    let mut hours = Vec::new();
-    for (name, bytes, objects, seen_at) in found.chain(gone) {
-        let before = last.get(name);
-        let storage = match before {
-            Some(before) => before.storage.advance(*measured_at, bytes),
-            None => Some(StorageHour::first(*measured_at, bytes)),
+    let gone = changes.gone.iter().map(|difference| (*difference, 0, 0));
+    let hours = found.chain(gone);
+    let hours = hours.filter_map(|(difference, bytes, objects)| {
+        let last = difference.last.as_ref();
+        let storage = match last {
+            Some(last) => last.storage.advance(measured_at, bytes)?,
+            None => StorageHour::first(measured_at, bytes),
         };
-        let Some(storage) = storage else { continue };
         // A bucket that was gone was read last when it went.
-        let seen_at = seen_at.or_else(|| before.map(|before| before.storage.sampled_at));
+        let known_at = difference.known.map(|known| known.measured_at);
+        let seen_at = known_at.or_else(|| last.map(|last| last.storage.sampled_at));
         let seen_at = seen_at.map(|seen_at| seen_at.max(whole_at));
-        let same_hour = before.filter(|before| before.storage.hour == storage.hour);
-        let unchanged_at = same_hour.map_or(seen_at, |before| before.unchanged_at);
-        hours.push((name.clone(), BucketHour { storage, closing_objects: objects, unchanged_at }));
-    }
-    store::storage_hours::write_buckets(step.connection(), s3uid, &hours).await?;
-    let stored = store::samples::totals(step.connection(), s3uid).await?.usage_bytes;
-    let hour = match store::storage_hours::last_of_account(&mut *step.connection(), s3uid, None).await? {
-        Some(last) => last.advance_or_replace(*measured_at, stored),
-        None => StorageHour::first(*measured_at, stored),
+        let same_hour = last.filter(|last| last.storage.hour == storage.hour);
+        let unchanged_at = same_hour.map_or(seen_at, |last| last.unchanged_at);
+        Some((difference.name.clone(), BucketHour { storage, closing_objects: objects, unchanged_at }))
+    });
+    let stored_bytes = totals.usage_bytes;
+    let account_hour = match &before.last {
+        Some(last) => last.advance_or_replace(measured_at, stored_bytes),
+        None => StorageHour::first(measured_at, stored_bytes),
     };
-    store::storage_hours::write_account(step.connection(), s3uid, &hour).await?;
-    store::days::add(step.connection(), s3uid, stored, hour.peak_bytes, hour.sampled_at).await
+    Findings {
+        measured_at,
+        is_whole: sample.only.is_none(),
+        buckets: changes.to_write(),
+        gone: changes.gone.iter().map(|difference| difference.name.clone()).collect(),
+        hours: hours.collect(),
+        account_hour,
+        stored_bytes,
+    }
 }
 
 /// One event per bucket that appeared or went without Purser's doing.
@@ -202,19 +219,15 @@ async fn tell_of_buckets(
     changes: &Changes<'_>,
 ) -> Result<(), Failure> {
     let (s3uid, measured_at) = (&sample.s3uid, Some(sample.measured_at));
-    let new = changes.changed.iter().filter(|(_, seen_at)| seen_at.is_none()).map(|(bucket, _)| bucket.name.clone());
-    let new: Vec<String> = new.collect();
-    if new.is_empty() && changes.gone.is_empty() {
-        return Ok(());
-    }
-    let names = [new.as_slice(), changes.gone.as_slice()].concat();
-    let managed = store::samples::managed(step.connection(), s3uid, &names).await?;
-    for bucket_name in new.into_iter().filter(|name| !managed.contains(name)) {
+    let new = changes.changed.iter().map(|(_, difference)| *difference).filter(|difference| difference.known.is_none());
+    for Difference { name, .. } in new.filter(|difference| !difference.is_managed) {
+        let bucket_name = name.clone();
         let description = format!("Bucket {bucket_name} appeared: made over S3");
         let data = BucketDiscovered { s3uid: s3uid.clone(), bucket_name, measured_at };
         record(step, account, s3uid, BucketDiscovered::EVENT, description, &data).await?;
     }
-    for bucket_name in changes.gone.iter().filter(|name| managed.contains(name)).cloned() {
+    for Difference { name, .. } in changes.gone.iter().filter(|difference| difference.is_managed) {
+        let bucket_name = name.clone();
         let description = format!("Bucket {bucket_name} is gone: deleted over S3");
         let data = BucketVanished { s3uid: s3uid.clone(), bucket_name, measured_at };
         record(step, account, s3uid, BucketVanished::EVENT, description, &data).await?;
@@ -223,9 +236,13 @@ async fn tell_of_buckets(
 }
 
 /// One event per threshold of the quota that was crossed.
-pub(crate) async fn tell_of_quota(step: &mut Step, s3uid: &S3Uid, account: &Details) -> Result<(), Failure> {
-    let used_bytes = store::samples::totals(step.connection(), s3uid).await?.usage_actual_bytes;
-    let before = store::quotas::threshold(step.connection(), s3uid).await?;
+pub(crate) async fn tell_of_quota(
+    step: &mut Step,
+    s3uid: &S3Uid,
+    before: &Before,
+    totals: Totals,
+) -> Result<(), Failure> {
+    let (account, used_bytes, before) = (&before.account, totals.usage_actual_bytes, before.threshold_percent);
     let now = quota::reached(used_bytes, account.quota_bytes);
     if before == now {
         return Ok(());

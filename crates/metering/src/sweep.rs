@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use futures_util::{Stream, StreamExt, stream};
 use history::Failure;
 use model::{Location, S3Uid};
-use tokio::time::{Instant, interval as ticks, sleep, sleep_until};
+use tokio::time::{Instant, interval as ticks, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Metering, sampling, store};
@@ -20,10 +20,8 @@ const ACCOUNTS_AT_ONCE: usize = 8;
 const BATCH: i64 = 500;
 /// How many others have their turn together at most.
 const BATCH_MAX: u128 = 5_000;
-/// How often it is looked whose turn has come.
+/// How often it is looked whose turn has come; what changes meanwhile is read once.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// The transaction that marks an account commits after it has woken the sweep.
-const COMMIT_TIME: Duration = Duration::from_millis(50);
 /// How long an account that could not be read stands back: one turn.
 const STAND_BACK: Duration = PAUSE_MAX;
 
@@ -50,7 +48,6 @@ pub(crate) async fn run(metering: Arc<Metering>, location: Location, interval: D
         tokio::select! {
             () = soft.cancelled() => {}
             () = sleep_until(next) => {}
-            () = metering.marked.notified() => sleep(COMMIT_TIME).await,
         }
     }
 }

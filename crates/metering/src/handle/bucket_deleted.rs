@@ -11,8 +11,6 @@ use crate::{Metering, store};
 impl Consume<BucketDeleted> for Metering {
     async fn consume(&self, step: &mut Step, _event: &Event, data: BucketDeleted) -> Result<(), Failure> {
         let now = step.now();
-        store::samples::mark_due(step.connection(), &data.s3uid, now).await?;
-        self.marked.notify_waiters();
-        Ok(())
+        store::samples::mark_due(step.connection(), &data.s3uid, now).await
     }
 }

@@ -18,7 +18,6 @@ pub(crate) struct Account {
 #[derive(Debug, Clone)]
 pub(crate) struct Details {
     pub(crate) customer_id: CustomerId,
-    pub(crate) location: Location,
     pub(crate) quota_bytes: i64,
     /// Its customer's, and not being deleted.
     pub(crate) is_active: bool,
@@ -166,22 +165,17 @@ fn account(s3uid: &str, location: &str) -> Result<Account, Failure> {
 /// An account that wasn't taken back.
 pub(crate) async fn details(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<Option<Details>, Failure> {
     let row = sqlx::query!(
-        r#"SELECT customer_id AS "customer_id!", location AS "location!", quota_bytes AS "quota_bytes!",
-                  state = 'active' AS "is_active!"
+        r#"SELECT customer_id AS "customer_id!", quota_bytes AS "quota_bytes!", state = 'active' AS "is_active!"
            FROM shared.accounts WHERE s3uid = $1 AND state <> 'released'"#,
         s3uid.as_str()
     )
     .fetch_optional(connection)
     .await?;
-    row.map(|row| {
-        Ok(Details {
-            customer_id: CustomerId(row.customer_id),
-            location: row.location.parse().map_err(|error| broken(&error))?,
-            quota_bytes: row.quota_bytes,
-            is_active: row.is_active,
-        })
-    })
-    .transpose()
+    Ok(row.map(|row| Details {
+        customer_id: CustomerId(row.customer_id),
+        quota_bytes: row.quota_bytes,
+        is_active: row.is_active,
+    }))
 }
 
 /// Takes the right to sweep a location until the end of this transaction. False: another process has it.

@@ -5,34 +5,6 @@ use history::Failure;
 use model::{Location, S3Uid, Timestamp};
 use sqlx::{PgConnection, PgPool};
 
-/// Adds a sample to its day, with the most that was stored in its hour. One that is older than the last counts for the
-/// peak only.
-pub(crate) async fn add(
-    connection: &mut PgConnection,
-    s3uid: &S3Uid,
-    stored_bytes: i64,
-    peak_bytes: i64,
-    measured_at: Timestamp,
-) -> Result<(), Failure> {
-    sqlx::query!(
-        "INSERT INTO metering.storage_days AS d (s3uid, day, peak_bytes, last_bytes, measured_at)
-         VALUES ($1, $2, $5, $3, $4)
-         ON CONFLICT (s3uid, day) DO UPDATE SET
-             peak_bytes = greatest(d.peak_bytes, EXCLUDED.peak_bytes),
-             last_bytes = CASE WHEN d.measured_at <= EXCLUDED.measured_at THEN EXCLUDED.last_bytes
-                               ELSE d.last_bytes END,
-             measured_at = greatest(d.measured_at, EXCLUDED.measured_at)",
-        s3uid.as_str(),
-        measured_at.date_naive(),
-        stored_bytes,
-        measured_at,
-        peak_bytes
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
 /// What an account used on a day.
 pub(crate) struct Day {
     /// Stored at its end, as last seen on it or before.

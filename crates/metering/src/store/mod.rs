@@ -6,6 +6,7 @@ pub(crate) mod days;
 pub(crate) mod gaps;
 pub(crate) mod log_hours;
 pub(crate) mod quotas;
+pub(crate) mod readings;
 pub(crate) mod records;
 pub(crate) mod samples;
 pub(crate) mod storage_hours;

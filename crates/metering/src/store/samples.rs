@@ -1,21 +1,26 @@
-//! The last reading of each bucket and account: `metering.bucket_usage`, `metering.measured_accounts`.
+//! The last reading of each bucket and account: `metering.measured_accounts`, `metering.bucket_usage`.
 
 use history::Failure;
 use model::{S3Uid, Timestamp};
-use object_store::BucketUsage;
 use sqlx::{PgConnection, PgExecutor};
-
-fn count(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
 
 /// Locks an account against other readings until the end of the transaction, and tells when it was last read whole: when
 /// it was made, if never. `None`: there is no such account.
 pub(crate) async fn lock(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<Option<Timestamp>, Failure> {
+    if let Some(measured_at) = lock_known(&mut *connection, s3uid).await? {
+        return Ok(Some(measured_at));
+    }
     lock_all(&mut *connection, &[s3uid.to_string()]).await?;
-    Ok(sqlx::query_scalar!("SELECT measured_at FROM metering.measured_accounts WHERE s3uid = $1", s3uid.as_str())
-        .fetch_optional(connection)
-        .await?)
+    lock_known(connection, s3uid).await
+}
+
+async fn lock_known(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<Option<Timestamp>, Failure> {
+    Ok(sqlx::query_scalar!(
+        "SELECT measured_at FROM metering.measured_accounts WHERE s3uid = $1 FOR UPDATE",
+        s3uid.as_str()
+    )
+    .fetch_optional(connection)
+    .await?)
 }
 
 /// Locks several accounts, in an order that all agree on.
@@ -36,24 +41,6 @@ pub(crate) async fn lock_all(connection: &mut PgConnection, s3uids: &[String]) -
     Ok(())
 }
 
-/// Notes that an account was read whole.
-pub(crate) async fn mark_measured(
-    connection: &mut PgConnection,
-    s3uid: &S3Uid,
-    measured_at: Timestamp,
-) -> Result<(), Failure> {
-    sqlx::query!(
-        "UPDATE metering.measured_accounts SET measured_at = $2,
-             stale_since = CASE WHEN stale_since > $2 THEN stale_since END
-         WHERE s3uid = $1",
-        s3uid.as_str(),
-        measured_at
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
 /// Notes that something of these accounts has changed and could not be read.
 pub(crate) async fn mark_stale(
     executor: impl PgExecutor<'_>,
@@ -68,97 +55,16 @@ pub(crate) async fn mark_stale(
 
 /// Has an account read at the sweep's next turn.
 pub(crate) async fn mark_due(connection: &mut PgConnection, s3uid: &S3Uid, now: Timestamp) -> Result<(), Failure> {
-    let s3uids = [s3uid.to_string()];
-    lock_all(&mut *connection, &s3uids).await?;
-    mark_stale(connection, &s3uids, now).await
-}
-
-/// A bucket as it was last read.
-#[derive(Debug, Clone)]
-pub(crate) struct KnownBucket {
-    pub(crate) name: String,
-    pub(crate) usage_bytes: i64,
-    pub(crate) usage_actual_bytes: i64,
-    pub(crate) objects: i64,
-    pub(crate) measured_at: Timestamp,
-}
-
-impl KnownBucket {
-    /// Whether a reading found the very same.
-    pub(crate) fn is_as(&self, bucket: &BucketUsage) -> bool {
-        (self.usage_bytes, self.usage_actual_bytes, self.objects)
-            == (bucket.usage.to_i64(), bucket.size_actual.to_i64(), count(bucket.objects))
+    let done =
+        sqlx::query!("UPDATE metering.measured_accounts SET stale_since = $2 WHERE s3uid = $1", s3uid.as_str(), now)
+            .execute(&mut *connection)
+            .await?;
+    if done.rows_affected() == 0 {
+        let s3uids = [s3uid.to_string()];
+        lock_all(&mut *connection, &s3uids).await?;
+        mark_stale(connection, &s3uids, now).await?;
     }
-}
-
-/// The account's buckets, the one called `only` where that is given.
-pub(crate) async fn known(
-    connection: &mut PgConnection,
-    s3uid: &S3Uid,
-    only: Option<&str>,
-) -> Result<Vec<KnownBucket>, Failure> {
-    Ok(sqlx::query_as!(
-        KnownBucket,
-        "SELECT bucket_name AS name, usage_bytes, usage_actual_bytes, objects, measured_at FROM metering.bucket_usage
-         WHERE s3uid = $1 AND ($2::text IS NULL OR bucket_name = $2)",
-        s3uid.as_str(),
-        only
-    )
-    .fetch_all(connection)
-    .await?)
-}
-
-/// Writes what was read of buckets, and forgets those that are `gone`.
-pub(crate) async fn write(
-    connection: &mut PgConnection,
-    s3uid: &S3Uid,
-    buckets: &[&BucketUsage],
-    gone: &[String],
-    measured_at: Timestamp,
-) -> Result<(), Failure> {
-    let names: Vec<String> = buckets.iter().map(|bucket| bucket.name.clone()).collect();
-    let usage: Vec<i64> = buckets.iter().map(|bucket| bucket.usage.to_i64()).collect();
-    let actual: Vec<i64> = buckets.iter().map(|bucket| bucket.size_actual.to_i64()).collect();
-    let objects: Vec<i64> = buckets.iter().map(|bucket| count(bucket.objects)).collect();
-    sqlx::query!(
-        "WITH gone AS (DELETE FROM metering.bucket_usage WHERE s3uid = $1 AND bucket_name = ANY ($7))
-         INSERT INTO metering.bucket_usage (s3uid, bucket_name, usage_bytes, usage_actual_bytes, objects, measured_at)
-         SELECT $1, name, usage, actual, objects, $6
-         FROM UNNEST($2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) AS sample (name, usage, actual, objects)
-         ON CONFLICT (s3uid, bucket_name) DO UPDATE SET usage_bytes = EXCLUDED.usage_bytes,
-             usage_actual_bytes = EXCLUDED.usage_actual_bytes, objects = EXCLUDED.objects,
-             measured_at = EXCLUDED.measured_at",
-        s3uid.as_str(),
-        &names,
-        &usage,
-        &actual,
-        &objects,
-        measured_at,
-        gone
-    )
-    .execute(connection)
-    .await?;
     Ok(())
-}
-
-/// What all of an account's buckets hold together.
-pub(crate) struct Totals {
-    pub(crate) usage_bytes: i64,
-    /// As RGW counts for quotas.
-    pub(crate) usage_actual_bytes: i64,
-}
-
-/// What an account stores, as last read.
-pub(crate) async fn totals(connection: &mut PgConnection, s3uid: &S3Uid) -> Result<Totals, Failure> {
-    Ok(sqlx::query_as!(
-        Totals,
-        r#"SELECT coalesce(sum(usage_bytes), 0)::bigint AS "usage_bytes!",
-                  coalesce(sum(usage_actual_bytes), 0)::bigint AS "usage_actual_bytes!"
-           FROM metering.bucket_usage WHERE s3uid = $1"#,
-        s3uid.as_str()
-    )
-    .fetch_one(connection)
-    .await?)
 }
 
 /// When an account, or a bucket of it, was last read. `None`: never.
@@ -169,21 +75,6 @@ pub(crate) async fn measured_at(executor: impl PgExecutor<'_>, s3uid: &S3Uid) ->
         s3uid.as_str()
     )
     .fetch_one(executor)
-    .await?)
-}
-
-/// Which of these buckets Purser knows: made by it, or taken over, and not deleted.
-pub(crate) async fn managed(
-    connection: &mut PgConnection,
-    s3uid: &S3Uid,
-    names: &[String],
-) -> Result<Vec<String>, Failure> {
-    Ok(sqlx::query_scalar!(
-        r#"SELECT name AS "name!" FROM shared.buckets WHERE s3uid = $1 AND NOT is_deleted AND name = ANY ($2)"#,
-        s3uid.as_str(),
-        names
-    )
-    .fetch_all(connection)
     .await?)
 }
 

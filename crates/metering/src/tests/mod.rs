@@ -10,14 +10,13 @@ use ::history::{JOURNAL_MIGRATOR, Journal, LOG_MIGRATOR};
 use bytes::Bytes;
 use chrono::TimeDelta;
 use messages::{Event, RoleName};
-use model::{BucketName, ByteCount, Clock, Location, ManualClock, S3Uid, Timestamp};
+use model::{BucketName, Clock, Location, ManualClock, S3Uid, Timestamp};
 use object_store::memory::MemoryStore;
 use object_store::{LocationStore, Locations, NewUser, ObjectStore, S3Keys};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use test_support::database;
 use test_support::services::Services;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -78,7 +77,6 @@ impl Fixture {
             locations: Locations::from_iter([(location.clone(), served)]),
             clock: Arc::new(clock.clone()),
             settings,
-            marked: Notify::new(),
         };
         let account =
             NewUser { uid: S3Uid::random(), display_name: "a".into(), keys: S3Keys::generate(), max_buckets: 10 };
@@ -170,8 +168,4 @@ async fn connect(services: &Services, database: &str, schema: &str) -> PgPool {
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
-}
-
-fn bytes(count: u64) -> ByteCount {
-    ByteCount::from_bytes(count)
 }

@@ -5,10 +5,10 @@ use model::{BucketName, Clock};
 use object_store::ObjectStore;
 use serde_json::json;
 
-use super::{Fixture, QUOTA_BYTES, at, bytes};
+use super::{Fixture, QUOTA_BYTES, at};
 use crate::report::{self, Wanted};
+use crate::sampling;
 use crate::store::accounts::Account;
-use crate::{sampling, store};
 
 async fn report(fixture: &Fixture, from: &str, to: &str, by: messages::UsageSection) -> messages::UsageReportReply {
     let parameters = messages::UsageReport {
@@ -176,9 +176,7 @@ async fn an_older_reading_never_replaces_a_younger_one() {
     let name = fixture.bucket.as_str();
     fixture.clock.advance(TimeDelta::minutes(1));
     sampling::sample(&fixture.metering, &fixture.account.uid, &fixture.location, Some(name)).await.unwrap();
-    let mut connection = fixture.metering.pool.acquire().await.unwrap();
-    let totals = store::samples::totals(&mut connection, &fixture.account.uid).await.unwrap();
-    assert_eq!(totals.usage_bytes, bytes(1500).to_i64());
+    assert_eq!(fixture.sql("SELECT sum(usage_bytes) FROM metering.bucket_usage"), "1500");
 }
 
 #[tokio::test]
