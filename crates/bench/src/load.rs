@@ -26,6 +26,8 @@ pub(crate) struct Load {
     /// Of each; none where they were done together.
     latencies: Vec<Duration>,
     elapsed: Duration,
+    /// Figures that somebody else took of these operations.
+    told: Vec<(&'static str, f64)>,
 }
 
 /// Which operation of a load this is.
@@ -46,12 +48,19 @@ impl Turn {
 impl Load {
     /// Operations that took so long each, one after the other.
     pub(crate) fn one_by_one(latencies: Vec<Duration>) -> Self {
-        Self { operations: latencies.len(), elapsed: latencies.iter().sum(), latencies }
+        Self { operations: latencies.len(), elapsed: latencies.iter().sum(), latencies, told: Vec::new() }
     }
 
     /// So many operations in so much time, of which none has a time of its own.
     pub(crate) fn together(operations: usize, elapsed: Duration) -> Self {
-        Self { operations, latencies: Vec::new(), elapsed }
+        Self { operations, latencies: Vec::new(), elapsed, told: Vec::new() }
+    }
+
+    /// The same with a figure of its operations that somebody else has taken.
+    #[must_use]
+    pub(crate) fn told(mut self, figure: &'static str, value: f64) -> Self {
+        self.told.push((figure, value));
+        self
     }
 
     /// How many operations were done.
@@ -73,7 +82,7 @@ impl Load {
                 sample = sample.with(figure, latency.as_secs_f64() * 1e3);
             }
         }
-        sample
+        self.told.into_iter().fold(sample, |sample, (figure, value)| sample.with(figure, value))
     }
 }
 
@@ -107,7 +116,7 @@ where
     while let Some(ended) = tasks.join_next().await {
         latencies.extend(ended.context("a worker of the load panicked")??);
     }
-    Ok(Load { operations: latencies.len(), elapsed: started.elapsed(), latencies })
+    Ok(Load { operations: latencies.len(), elapsed: started.elapsed(), latencies, told: Vec::new() })
 }
 
 #[cfg(test)]
@@ -117,7 +126,8 @@ mod tests {
     #[test]
     fn percentiles_and_rate_come_from_all_operations() {
         let latencies = (1..=101).rev().map(Duration::from_millis).collect();
-        let sample = Load { operations: 101, latencies, elapsed: Duration::from_secs(2) }.into_sample();
+        let sample =
+            Load { operations: 101, latencies, elapsed: Duration::from_secs(2), told: Vec::new() }.into_sample();
         for (figure, value) in
             [("operations", 101.0), ("operations_per_second", 50.5), ("p50_ms", 51.0), ("p99_ms", 100.0)]
         {

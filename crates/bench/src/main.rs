@@ -9,6 +9,7 @@ mod load;
 mod machine;
 mod measure;
 mod measures;
+mod peers;
 mod processor_time;
 mod report;
 mod requests;

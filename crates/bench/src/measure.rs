@@ -80,9 +80,20 @@ pub(crate) struct Group {
     pub(crate) name: String,
     /// How many operations are under way at once.
     pub(crate) in_flight: usize,
-    /// Whether the first variant is the floor of the others.
-    pub(crate) has_floor: bool,
+    pub(crate) comparison: Comparison,
     pub(crate) variants: Vec<Arc<dyn Variant>>,
+}
+
+/// Which ratios a group's variants are shown with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Comparison {
+    /// None: each does something of its own.
+    None,
+    /// Each as a part of the first, which is the floor.
+    WithFloor,
+    /// The first as a multiple of each other one.
+    OfFirst,
 }
 
 /// One way of doing a group's job.

@@ -2,6 +2,8 @@
 
 mod command;
 mod events;
+mod get_files;
+mod peers;
 mod query;
 mod start_up;
 
@@ -12,5 +14,12 @@ const IN_FLIGHT: [usize; 3] = [1, 16, 128];
 
 /// One file for each.
 pub(crate) fn all() -> Vec<Box<dyn Measure>> {
-    vec![Box::new(query::Query), Box::new(command::Command), Box::new(events::Events), Box::new(start_up::StartUp)]
+    vec![
+        Box::new(query::Query),
+        Box::new(command::Command),
+        Box::new(events::Events),
+        Box::new(get_files::GetFiles),
+        Box::new(peers::Peers),
+        Box::new(start_up::StartUp),
+    ]
 }

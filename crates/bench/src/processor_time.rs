@@ -9,8 +9,9 @@ use anyhow::{Context, Result};
 use crate::load::{Load, count};
 use crate::measure::Sample;
 
-/// The figure under which the processes count that answer: Purser's, or the floor's.
+/// The figure under which the processes count that answer: Purser's, the floor's, or a peer's.
 pub(crate) const SERVER: &str = "cpu_server";
+const CLIENT: &str = "cpu_client";
 
 /// Linux counts processor time in these, on every machine that Purser runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -41,7 +42,7 @@ type Used = BTreeMap<&'static str, u64>;
 impl Processes {
     /// The client, which is this very process, the broker, and PostgreSQL's first process with its children.
     pub(crate) fn new(broker: u32, postmaster: u32) -> Self {
-        let client = ("cpu_client", Counted::One(std::process::id()));
+        let client = (CLIENT, Counted::One(std::process::id()));
         Self {
             counted: vec![
                 client,
@@ -55,6 +56,20 @@ impl Processes {
     #[must_use]
     pub(crate) fn with(mut self, figure: &'static str, process: u32) -> Self {
         self.counted.push((figure, Counted::One(process)));
+        self
+    }
+
+    /// The same with another client than this process.
+    #[must_use]
+    pub(crate) fn with_client(mut self, process: u32) -> Self {
+        self.counted.retain(|(figure, _)| *figure != CLIENT);
+        self.with(CLIENT, process)
+    }
+
+    /// The same with a server that works with its children.
+    #[must_use]
+    pub(crate) fn with_server_family(mut self, process: u32) -> Self {
+        self.counted.push((SERVER, Counted::Family(process)));
         self
     }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
-use crate::measure::{Effort, Figure, Group, Measure, Sample, Variant};
+use crate::measure::{Comparison, Effort, Figure, Group, Measure, Sample, Variant};
 use crate::statistics::Spread;
 
 /// All rounds of one measure.
@@ -29,7 +29,7 @@ pub(crate) struct Results {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GroupResult {
     pub(crate) name: String,
-    pub(crate) has_floor: bool,
+    pub(crate) comparison: Comparison,
     pub(crate) variants: Vec<VariantResult>,
 }
 
@@ -53,16 +53,31 @@ impl GroupResult {
             |variant: &Arc<dyn Variant>| VariantResult { name: variant.name().to_owned(), samples: Vec::new() };
         Self {
             name: group.name.clone(),
-            has_floor: group.has_floor,
+            comparison: group.comparison,
             variants: group.variants.iter().map(variant).collect(),
         }
     }
 
-    /// A variant's figure as a part of the floor's, round by round; `None` for the floor itself.
+    /// What a figure of a variant is beside the first one's, round by round, in the way of [`Comparison`]; `None` for
+    /// the first one itself.
     fn ratio(&self, variant: &VariantResult, figure: &Figure) -> Option<Spread> {
-        let floor = self.variants.first().filter(|floor| self.has_floor && floor.name != variant.name)?;
-        let rounds = variant.samples.iter().zip(&floor.samples);
-        Spread::of(rounds.filter_map(|(own, floor)| Some(own.get(figure.name)? / floor.get(figure.name)?)))
+        let first = self.variants.first().filter(|first| first.name != variant.name)?;
+        let (upper, lower) = match self.comparison {
+            Comparison::None => return None,
+            Comparison::WithFloor => (variant, first),
+            Comparison::OfFirst => (first, variant),
+        };
+        let rounds = upper.samples.iter().zip(&lower.samples);
+        Spread::of(rounds.filter_map(|(upper, lower)| Some(upper.get(figure.name)? / lower.get(figure.name)?)))
+    }
+
+    /// The heading of the ratios' column.
+    fn ratio_title(&self) -> Option<&'static str> {
+        match self.comparison {
+            Comparison::None => None,
+            Comparison::WithFloor => Some("× floor"),
+            Comparison::OfFirst => Some("first ÷ this"),
+        }
     }
 }
 
@@ -110,13 +125,19 @@ pub(crate) mod tests {
 
     #[test]
     fn ratios_are_taken_round_by_round() {
-        let group = GroupResult {
-            name: "1 in flight".to_owned(),
-            has_floor: true,
-            variants: vec![variant("floor", &[100.0, 200.0, 400.0]), variant("purser", &[50.0, 120.0, 100.0])],
-        };
-        let ratio = group.ratio(&group.variants[1], &LOAD_FIGURES[0]).expect("a ratio");
-        assert_eq!((ratio.median, ratio.least, ratio.most), (0.5, 0.25, 0.6));
-        assert_eq!(group.ratio(&group.variants[0], &LOAD_FIGURES[0]), None);
+        for (comparison, expected) in [
+            (Comparison::None, None),
+            (Comparison::WithFloor, Some((0.5, 0.25, 0.8))),
+            (Comparison::OfFirst, Some((2.0, 1.25, 4.0))),
+        ] {
+            let group = GroupResult {
+                name: "1 in flight".to_owned(),
+                comparison,
+                variants: vec![variant("first", &[100.0, 200.0, 400.0]), variant("other", &[50.0, 160.0, 100.0])],
+            };
+            let ratio = group.ratio(&group.variants[1], &LOAD_FIGURES[0]);
+            assert_eq!(ratio.map(|ratio| (ratio.median, ratio.least, ratio.most)), expected, "{comparison:?}");
+            assert_eq!(group.ratio(&group.variants[0], &LOAD_FIGURES[0]), None, "{comparison:?}");
+        }
     }
 }

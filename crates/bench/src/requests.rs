@@ -12,7 +12,7 @@ use crate::client::{Call, Client};
 use crate::floor;
 use crate::helper::Helper;
 use crate::load::{Turn, closed_loop};
-use crate::measure::{Group, Sample, Variant};
+use crate::measure::{Comparison, Group, Sample, Variant};
 use crate::stage::{Account, Stage, body};
 
 /// One kind of request.
@@ -51,7 +51,7 @@ impl Answerers {
             Arc::new(Requests { answerers: Arc::clone(self), accounts: Arc::clone(accounts), job, way })
         };
         let variants = vec![requests(Way::Floor), requests(Way::Amqp), requests(Way::Http)];
-        Group { name, in_flight, has_floor: true, variants }
+        Group { name, in_flight, comparison: Comparison::WithFloor, variants }
     }
 }
 

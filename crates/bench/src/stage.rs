@@ -45,7 +45,8 @@ pub(crate) struct Stage {
     pub(crate) http: Vec<HttpCaller>,
     pub(crate) deployment: Deployment,
     processes: Vec<Process>,
-    store: Helper,
+    /// Unless it is the real one.
+    stand_in: Option<Helper>,
     machine: Processes,
     _dir: tempfile::TempDir,
 }
@@ -80,9 +81,18 @@ pub(crate) async fn deployment(setting: &Setting, services: &Services, dir: &tem
 impl Stage {
     /// Starts everything, with plans and customers.
     pub(crate) async fn start(setting: &Setting) -> Result<Arc<Self>> {
-        let dir = tempfile::tempdir()?;
         let (store, services) = store::start(&setting.services).await?;
-        let deployment = deployment(setting, &services, &dir).await?;
+        Self::start_on(setting, &services, Some(store)).await
+    }
+
+    /// The same on the real store.
+    pub(crate) async fn start_on_ceph(setting: &Setting) -> Result<Arc<Self>> {
+        Self::start_on(setting, &setting.services, None).await
+    }
+
+    async fn start_on(setting: &Setting, services: &Services, stand_in: Option<Helper>) -> Result<Arc<Self>> {
+        let dir = tempfile::tempdir()?;
+        let deployment = deployment(setting, services, &dir).await?;
         world::seed(&deployment).await?;
         for customer in 0..CUSTOMERS {
             let (id, email) = (customer_id(customer).to_string(), format!("customer{customer}@example.com"));
@@ -99,12 +109,15 @@ impl Stage {
         }
         let client = Client::connect(&deployment.amqp_url(FRONTEND_USER)).await?;
         let machine = setting.machine.processes();
-        Ok(Arc::new(Self { client, http, deployment, processes, store, machine, _dir: dir }))
+        Ok(Arc::new(Self { client, http, deployment, processes, stand_in, machine, _dir: dir }))
     }
 
     /// Who takes part when Purser answers.
     pub(crate) fn processes(&self) -> Processes {
-        let mut processes = self.machine.clone().with("cpu_store", self.store.process());
+        let mut processes = self.machine.clone();
+        if let Some(store) = &self.stand_in {
+            processes = processes.with("cpu_store", store.process());
+        }
         for (process, (_, figure)) in self.processes.iter().zip(ROLES) {
             processes = processes.with(SERVER, process.id()).with(figure, process.id());
         }
@@ -131,9 +144,10 @@ impl Stage {
     /// Fills accounts that have one bucket each, until they have `buckets`, as if over S3; returns when Purser knows.
     pub(crate) async fn fill(&self, accounts: &[Account], buckets: usize) -> Result<()> {
         let http = http::client()?;
+        let store = self.stand_in.as_ref().context("only the stand-in for the store can be filled so")?.address();
         for Account { s3uid, .. } in accounts {
             let (more, prefix) = (buckets.saturating_sub(1), bucket_name());
-            let url = format!("http://{}/fill?uid={s3uid}&prefix={prefix}&count={more}", self.store.address());
+            let url = format!("http://{store}/fill?uid={s3uid}&prefix={prefix}&count={more}");
             http.post(url).send().await?.error_for_status()?;
             let parameters = json!({ "s3uid": s3uid, "principal": amqp::admin() });
             self.command(0, "update_traffic_info", parameters).await?;
@@ -149,17 +163,29 @@ impl Stage {
         Ok(())
     }
 
-    async fn command(&self, customer: usize, action: &str, parameters: Value) -> Result<Value> {
+    /// Asks for a command as the frontend does for a customer; returns the reply.
+    pub(crate) async fn command(&self, customer: usize, action: &str, parameters: Value) -> Result<Value> {
         let body = body(customer, parameters)?;
         self.client.call(Call { exchange: "s3.commands", routing_key: action, action, persistent: true, body }).await
+    }
+
+    /// Asks a query so.
+    pub(crate) async fn query(&self, customer: usize, action: &str, parameters: Value) -> Result<Value> {
+        let body = body(customer, parameters)?;
+        self.client.call(Call { exchange: "s3.queries", routing_key: action, action, persistent: false, body }).await
     }
 }
 
 /// The parameters as a trusted publisher sends them, for a customer unless they name somebody else.
-pub(crate) fn body(customer: usize, mut parameters: Value) -> Result<Vec<u8>> {
+pub(crate) fn with_principal(customer: usize, mut parameters: Value) -> Result<Value> {
     let map = parameters.as_object_mut().context("parameters are a map")?;
     map.entry("principal").or_insert_with(|| amqp::customer(customer_id(customer)));
-    Ok(Encoding::MessagePack.encode(&parameters)?)
+    Ok(parameters)
+}
+
+/// The same as the body of a message.
+pub(crate) fn body(customer: usize, parameters: Value) -> Result<Vec<u8>> {
+    Ok(Encoding::MessagePack.encode(&with_principal(customer, parameters)?)?)
 }
 
 /// A bucket name that nobody has used.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::deployment::{blocking, percent_encoded};
 use crate::services::Services;
 
 /// The management API, as the administrator. `/` is the name of the default virtual host.
@@ -18,6 +19,39 @@ pub struct Management {
     user: String,
     password: String,
     http: Client,
+}
+
+/// An empty virtual host for one purpose; it goes with all that is in it when this is dropped.
+pub struct VirtualHost {
+    name: String,
+    services: Services,
+}
+
+impl VirtualHost {
+    /// Makes it; the administrator may do everything there.
+    pub async fn create(services: &Services, name: &str) -> Result<Self> {
+        let management = Management::new(services)?;
+        management.create_vhost(name).await?;
+        let made = Self { name: name.to_owned(), services: services.clone() };
+        management.set_permissions(name, &services.rabbitmq_admin_user, Permissions::ALL).await?;
+        Ok(made)
+    }
+
+    /// The broker's URL for its administrator, without TLS.
+    pub fn plain_admin_url(&self) -> String {
+        let Services { amqp_host, amqp_port, rabbitmq_admin_user, rabbitmq_admin_password, .. } = &self.services;
+        let (user, password) = (percent_encoded(rabbitmq_admin_user), percent_encoded(rabbitmq_admin_password));
+        format!("amqp://{user}:{password}@{amqp_host}:{amqp_port}/{}", percent_encoded(&self.name))
+    }
+}
+
+impl Drop for VirtualHost {
+    fn drop(&mut self) {
+        let (services, name) = (self.services.clone(), self.name.clone());
+        if let Err(error) = blocking(async move { Management::new(&services)?.delete_vhost(&name).await }) {
+            eprintln!("the virtual host {} is left: {error:#}", self.name);
+        }
+    }
 }
 
 /// What a user may do in a virtual host: three regular expressions over names of queues and exchanges.

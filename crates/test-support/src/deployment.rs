@@ -300,12 +300,12 @@ impl Drop for Deployment {
 }
 
 /// Runs a future to its end where nothing can be awaited, such as in `drop`.
-pub(crate) fn blocking<T: Send + 'static>(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+pub fn blocking<T: Send + 'static>(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     let run = || tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future);
     // A runtime can't be entered from within another one: a thread of its own has none.
     std::thread::spawn(run).join().unwrap_or_else(|_| bail!("the work panicked"))
 }
 
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }

@@ -112,7 +112,7 @@ fn dependencies_point_inwards() {
         ("runtime", vec!["bus", "history", "messages", "model"]),
         ("purser", [&service[..], &SERVICES].concat()),
         ("test-support", vec!["bus", "messages", "model"]),
-        ("bench", vec!["messages", "model", "test-support"]),
+        ("bench", vec!["messages", "model", "object-store", "test-support"]),
         ("xtask", vec!["bus", "messages", "model", "object-store", "test-support"]),
     ]);
     allowed.extend(SERVICES.map(|name| (name, service.to_vec())));

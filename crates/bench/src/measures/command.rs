@@ -12,7 +12,7 @@ use crate::measure::{Figure, Group, Measure, Setting};
 use crate::requests::{Answerers, Job};
 use crate::stage::{Account, Stage, bucket_name};
 
-const JOB: Job = Job {
+pub(super) const JOB: Job = Job {
     action: "create_bucket",
     is_command: true,
     parameters: |account: &Account| json!({ "s3uid": account.s3uid, "bucket_name": bucket_name() }),

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::client::{Call, check, connect};
 use crate::listener::{Heard, Listener, queue_kind};
 use crate::load::{LOAD_FIGURES, Load};
-use crate::measure::{Effort, Figure, Group, Measure, Sample, Setting, Variant};
+use crate::measure::{Comparison, Effort, Figure, Group, Measure, Sample, Setting, Variant};
 use crate::processor_time::Processes;
 use crate::stage::{Account, CUSTOMERS, Stage, body, bucket_name};
 
@@ -73,7 +73,8 @@ impl Measure for Events {
             Effort::Quick => 5_000,
             Effort::Full => 20_000,
         };
-        let group = |name: String, in_flight, variants| Group { name, in_flight, has_floor: true, variants };
+        let group =
+            |name: String, in_flight, variants| Group { name, in_flight, comparison: Comparison::WithFloor, variants };
         Ok(vec![
             group(
                 format!("backlog of {backlog}"),

@@ -12,7 +12,7 @@ use crate::measure::{Effort, Figure, Group, Measure, Setting};
 use crate::requests::{Answerers, Job};
 use crate::stage::{Account, Stage};
 
-const JOB: Job = Job {
+pub(super) const JOB: Job = Job {
     action: "get_buckets_rmq",
     is_command: false,
     parameters: |account: &Account| json!({ "s3uid": account.s3uid }),

@@ -10,7 +10,7 @@ use test_support::{http, world};
 
 use crate::helper::Helper;
 use crate::load::count;
-use crate::measure::{Figure, Group, Measure, Sample, Setting, Variant, figure};
+use crate::measure::{Comparison, Figure, Group, Measure, Sample, Setting, Variant, figure};
 use crate::stage;
 use crate::store;
 
@@ -51,7 +51,7 @@ impl Measure for StartUp {
         let mut variants: Vec<_> = ROLES.map(|role| start(role, vec![role])).into();
         variants.push(start("all in one process", vec!["all"]));
         variants.push(start("four processes", ROLES.to_vec()));
-        Ok(vec![Group { name: "one start".to_owned(), in_flight: 1, has_floor: false, variants }])
+        Ok(vec![Group { name: "one start".to_owned(), in_flight: 1, comparison: Comparison::None, variants }])
     }
 }
 

@@ -38,7 +38,7 @@ fn origin(results: &Results) -> String {
 fn table(figures: &[Figure], group: &GroupResult) -> String {
     let Some((main, others)) = figures.split_first() else { return String::new() };
     let mut titles = vec![group.name.clone(), main.title.to_owned()];
-    titles.extend(group.has_floor.then(|| "× floor".to_owned()));
+    titles.extend(group.ratio_title().map(str::to_owned));
     titles.extend(others.iter().map(|figure| figure.title.to_owned()));
     let mut text = row(&titles);
     text.push_str(&row(&vec!["---".to_owned(); titles.len()]));
@@ -51,7 +51,7 @@ fn table(figures: &[Figure], group: &GroupResult) -> String {
 
 fn cells(main: &Figure, others: &[Figure], group: &GroupResult, variant: &VariantResult) -> Vec<String> {
     let mut cells = vec![variant.name.clone(), shown(variant.spread(main), main.digits)];
-    if group.has_floor {
+    if group.ratio_title().is_some() {
         cells.push(shown(group.ratio(variant, main), 2));
     }
     let medians = others.iter().map(|figure| {
@@ -90,13 +90,13 @@ pub(super) fn number(value: f64, digits: usize) -> String {
 mod tests {
     use super::super::tests::variant;
     use super::*;
-    use crate::measure::figure;
+    use crate::measure::{Comparison, figure};
 
     #[test]
     fn a_table_shows_medians_spreads_and_ratios() {
         let group = GroupResult {
             name: "16 in flight".to_owned(),
-            has_floor: true,
+            comparison: Comparison::WithFloor,
             variants: vec![variant("floor", &[1000.0, 2000.0, 4000.0]), variant("purser", &[500.0, 500.0, 500.0])],
         };
         let figures = [figure("operations_per_second", "per second", 0), figure("p50_ms", "p50 ms", 2)];

@@ -91,6 +91,12 @@ pub fn missing_for_python() -> Vec<&'static str> {
     if python.is_ok_and(|status| status.success()) { Vec::new() } else { vec!["python3", "python3-venv"] }
 }
 
+/// The Debian packages that the benchmark's client in Node.js needs and this machine lacks.
+pub fn missing_for_node() -> Vec<&'static str> {
+    let (node, npm) = (("node", "nodejs"), ("npm", "npm"));
+    [node, npm].iter().filter(|(program, _)| find_program(program).is_err()).map(|(_, package)| *package).collect()
+}
+
 /// The Debian packages that `services` need and this machine lacks, judged by their programs.
 pub fn missing(services: &[Service]) -> Vec<&'static str> {
     let wanted = services.iter().flat_map(|service| programs(*service));
