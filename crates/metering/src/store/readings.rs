@@ -242,9 +242,8 @@ pub(crate) async fn write(
     findings: &Findings<'_>,
 ) -> Result<(), Failure> {
     let Findings { measured_at, is_whole, buckets, gone, hours, account_hour, stored_bytes } = findings;
-    let columns = Columns::of(buckets.iter().copied());
-    let of_hours = HourColumns::of(hours);
-    sqlx::query!(
+    let (columns, of_hours) = (Columns::of(buckets.iter().copied()), HourColumns::of(hours));
+    let write = sqlx::query!(
         "WITH measured AS (
              UPDATE metering.measured_accounts SET measured_at = $2,
                  stale_since = CASE WHEN stale_since > $2 THEN stale_since END
@@ -307,9 +306,8 @@ pub(crate) async fn write(
         account_hour.sampled_at,
         account_hour.sampled_at.date_naive(),
         stored_bytes
-    )
-    .execute(connection)
-    .await?;
+    );
+    write.execute(connection).await?;
     Ok(())
 }
 
