@@ -28,8 +28,8 @@ pub const NOBODY: &str = "reply.nobody";
 
 /// Whether a publisher may have its replies sent to this address; anything else could be somebody's work queue.
 ///
-/// Addresses for direct reply-to ([`is_direct`]), and names that the broker made (`amq.gen-…`), can't be guessed. A queue with a name of
-/// its own has its publisher's in it: `reply.<broker user>`, or more after another dot.
+/// Addresses for direct reply-to ([`is_direct`]), and names that the broker made (`amq.gen-…`), can't be guessed. A queue
+/// with a name of its own has its publisher's in it: `reply.<broker user>`, or more after another dot.
 pub fn is_answerable(reply_to: &str, publisher: &str) -> bool {
     if is_direct(reply_to) || reply_to.starts_with("amq.gen-") || reply_to == NOBODY {
         return true;
