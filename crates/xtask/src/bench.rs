@@ -31,7 +31,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let purser = workspace::build_purser(Profile::Release).await?;
     let mut bench = Command::new(workspace::build("bench", Profile::Release).await?);
     bench.arg("run").arg("--purser").arg(purser).arg("--out").arg(workspace::root().join("target/bench"));
-    bench.args(["--effort", if arguments.full && !arguments.quick { "full" } else { "quick" }]);
+    bench.args(["--effort", if arguments.full { "full" } else { "quick" }]);
     if !arguments.only.is_empty() {
         bench.arg("--only").arg(arguments.only.join(","));
     }
