@@ -58,11 +58,13 @@ pub(crate) async fn merge(
         let gap = Gap { location: location.clone(), hour, kind: GapKind::Shrunk, s3uid: Some(s3uid), detail };
         closing::report_gap(step, gap).await?;
     }
-    let hours: BTreeSet<_> = grown.iter().map(|(key, _)| (key.hour, key.s3uid.clone())).collect();
-    for (hour, s3uid) in hours {
-        if store::records::is_published(step.connection(), location, &s3uid, hour).await? {
-            closing::publish(step, location, hour, &[s3uid]).await?;
-        }
+    let hours = grown.iter().map(|(key, _)| (key.hour, key.s3uid.clone())).collect();
+    let mut corrected = BTreeMap::<Timestamp, Vec<String>>::new();
+    for (hour, s3uid) in store::records::published(step.connection(), location, &hours).await? {
+        corrected.entry(hour).or_default().push(s3uid);
+    }
+    for (hour, s3uids) in corrected {
+        closing::publish(step, location, hour, &s3uids).await?;
     }
     Ok(())
 }

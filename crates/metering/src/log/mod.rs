@@ -36,8 +36,8 @@ const HOUR: TimeDelta = TimeDelta::hours(1);
 pub(crate) struct Memory {
     /// Who makes the probes on RGW.
     administrator: Option<Administrator>,
-    /// What was written of each account in the hours that are open.
-    digests: HashMap<Timestamp, HashMap<String, u64>>,
+    /// What was written of each account in the hours that are open; of `None` only that something was.
+    digests: HashMap<Timestamp, HashMap<String, Option<u64>>>,
 }
 
 /// One location's log.
@@ -78,7 +78,8 @@ pub(crate) async fn round(
     let log = Log { metering, location, store: found.store.as_ref() };
     let started = Instant::now();
     let done = log.round(memory, soft).await;
-    metrics::histogram!("purser_usage_log_round_seconds").record(started.elapsed().as_secs_f64());
+    metrics::histogram!("purser_usage_log_round_seconds", "location" => location.to_string())
+        .record(started.elapsed().as_secs_f64());
     // At once, and not whenever the connection gets round to it.
     lock.rollback().await?;
     done

@@ -1,8 +1,10 @@
 //! Reading one hour of a location's log.
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use futures_util::{StreamExt, stream};
 use history::Failure;
 use model::{S3Uid, Timestamp};
 use object_store::{UsageRecord, UserUsage};
@@ -15,6 +17,8 @@ use crate::store;
 
 /// How many accounts are written in one transaction.
 const ACCOUNTS_AT_ONCE: usize = 200;
+/// How many such transactions are under way; none has an account of another's.
+const CHUNKS_AT_ONCE: usize = 2;
 
 /// What a reading has shown.
 pub(super) struct Read {
@@ -43,20 +47,36 @@ pub(super) async fn read(log: &Log<'_>, memory: &mut Memory, hour: Timestamp) ->
 }
 
 /// The users who are accounts here.
-async fn accounts_among(log: &Log<'_>, everyone: Vec<UserUsage>) -> Result<BTreeMap<S3Uid, Vec<UsageRecord>>, Failure> {
+async fn accounts_among(log: &Log<'_>, everyone: Vec<UserUsage>) -> Result<BTreeMap<S3Uid, Shown>, Failure> {
     let uids: Vec<String> = everyone.iter().map(|usage| usage.uid.clone()).collect();
     let known = store::accounts::of_location(&log.metering.pool, log.location, &uids).await?;
     let own = everyone.into_iter().filter(|usage| known.contains(&usage.uid));
-    Ok(own.filter_map(|usage| Some((usage.uid.parse().ok()?, usage.records))).collect())
+    Ok(own.filter_map(|usage| Some((usage.uid.parse().ok()?, usage.records.into()))).collect())
 }
 
-fn digest(accounts: &BTreeMap<S3Uid, Vec<UsageRecord>>) -> Vec<u8> {
-    let mut hasher = Sha256::new();
-    for (s3uid, records) in accounts {
-        hasher.update(format!("{s3uid}\n"));
-        for record in records {
-            hasher.update(format!("{record:?}\n"));
+/// What the log shows of an account in an hour.
+struct Shown {
+    records: Vec<UsageRecord>,
+    /// Of the records. With another release it may be another one: then the hour is read as if it had changed.
+    digest: u64,
+}
+
+impl From<Vec<UsageRecord>> for Shown {
+    fn from(records: Vec<UsageRecord>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        for record in &records {
+            let UsageRecord { bucket, hour, category, bytes_in, bytes_out, operations, successful_operations } = record;
+            (bucket, hour, category, bytes_in, bytes_out, operations, successful_operations).hash(&mut hasher);
         }
+        Self { records, digest: hasher.finish() }
+    }
+}
+
+fn digest(accounts: &BTreeMap<S3Uid, Shown>) -> Vec<u8> {
+    let mut hasher = Sha256::new();
+    for (s3uid, shown) in accounts {
+        hasher.update(s3uid.as_str());
+        hasher.update(shown.digest.to_be_bytes());
     }
     hasher.finalize().to_vec()
 }
@@ -67,39 +87,42 @@ async fn write_changed(
     log: &Log<'_>,
     memory: &mut Memory,
     hour: Timestamp,
-    accounts: BTreeMap<S3Uid, Vec<UsageRecord>>,
+    mut accounts: BTreeMap<S3Uid, Shown>,
     asked_at: Timestamp,
 ) -> Result<(), Failure> {
-    let written = memory.digests.entry(hour).or_default();
-    let mut changed: Vec<(S3Uid, Vec<UsageRecord>, u64)> = Vec::new();
-    for missing in store::traffic::accounts_in_hour(&log.metering.pool, log.location.as_str(), hour).await? {
-        if let Ok(s3uid) = missing.parse::<S3Uid>()
-            && !accounts.contains_key(&s3uid)
-        {
-            changed.push((s3uid, Vec::new(), 0));
+    let (pool, location) = (&log.metering.pool, log.location);
+    let written = match memory.digests.entry(hour) {
+        Entry::Occupied(written) => written.into_mut(),
+        Entry::Vacant(unread) => {
+            let known = store::traffic::accounts_in_hour(pool, location.as_str(), hour).await?;
+            unread.insert(known.into_iter().map(|s3uid| (s3uid, None)).collect())
         }
+    };
+    let missing = |s3uid: &&String| s3uid.parse().is_ok_and(|s3uid: S3Uid| !accounts.contains_key(&s3uid));
+    let missing: Vec<String> = written.keys().filter(missing).cloned().collect();
+    if !missing.is_empty() {
+        let left = store::accounts::of_location(pool, location, &missing).await?;
+        accounts.extend(left.iter().filter_map(|s3uid| Some((s3uid.parse().ok()?, Vec::new().into()))));
     }
-    for (s3uid, records) in accounts {
-        let digest = digest_of_account(&records);
-        if written.get(s3uid.as_str()) != Some(&digest) {
-            changed.push((s3uid, records, digest));
-        }
-    }
-    for chunk in changed.chunks(ACCOUNTS_AT_ONCE) {
-        let readings: Vec<_> = chunk.iter().map(|(s3uid, records, _)| (s3uid.clone(), records.as_slice())).collect();
-        let mut step = log.metering.journal.step().await?;
-        merge(&mut step, log.location, &readings, (hour, hour + HOUR), asked_at).await?;
-        step.commit().await?;
-        written.extend(chunk.iter().map(|(s3uid, _, digest)| (s3uid.to_string(), *digest)));
+    accounts.retain(|s3uid, shown| written.get(s3uid.as_str()) != Some(&Some(shown.digest)));
+    let changed: Vec<(S3Uid, Shown)> = accounts.into_iter().collect();
+    let writes: Vec<_> = changed.chunks(ACCOUNTS_AT_ONCE).map(|chunk| write(log, hour, chunk, asked_at)).collect();
+    let mut done = stream::iter(writes).buffer_unordered(CHUNKS_AT_ONCE);
+    while let Some(chunk) = done.next().await {
+        written.extend(chunk?.iter().map(|(s3uid, shown)| (s3uid.to_string(), Some(shown.digest))));
     }
     Ok(())
 }
 
-fn digest_of_account(records: &[UsageRecord]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for record in records {
-        let UsageRecord { bucket, hour, category, bytes_in, bytes_out, operations, successful_operations } = record;
-        (bucket, hour, category, bytes_in, bytes_out, operations, successful_operations).hash(&mut hasher);
-    }
-    hasher.finish()
+async fn write<'a>(
+    log: &Log<'_>,
+    hour: Timestamp,
+    accounts: &'a [(S3Uid, Shown)],
+    asked_at: Timestamp,
+) -> Result<&'a [(S3Uid, Shown)], Failure> {
+    let readings: Vec<_> = accounts.iter().map(|(s3uid, shown)| (s3uid.clone(), shown.records.as_slice())).collect();
+    let mut step = log.metering.journal.step().await?;
+    merge(&mut step, log.location, &readings, (hour, hour + HOUR), asked_at).await?;
+    step.commit().await?;
+    Ok(accounts)
 }

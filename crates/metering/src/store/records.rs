@@ -1,6 +1,6 @@
 //! What is published of an hour, and which hours were: `metering.recorded_hours`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use history::Failure;
 use model::{Location, Timestamp};
@@ -31,23 +31,26 @@ pub(crate) async fn unpublished(
     .await?)
 }
 
-/// Whether an account's hour was published, or should have been because it is final.
-pub(crate) async fn is_published(
+/// Which of these accounts' hours, given pairwise, were published, or should have been because they are final.
+pub(crate) async fn published(
     connection: &mut PgConnection,
     location: &Location,
-    s3uid: &str,
-    hour: Timestamp,
-) -> Result<bool, Failure> {
-    Ok(sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM metering.recorded_hours WHERE s3uid = $2 AND hour = $3)
-               OR EXISTS (SELECT FROM metering.log_watermarks WHERE location = $1 AND final_until > $3)
-               AS "published!""#,
+    hours: &BTreeSet<(Timestamp, String)>,
+) -> Result<Vec<(Timestamp, String)>, Failure> {
+    let s3uids: Vec<String> = hours.iter().map(|(_, s3uid)| s3uid.clone()).collect();
+    let hours: Vec<Timestamp> = hours.iter().map(|(hour, _)| *hour).collect();
+    let rows = sqlx::query!(
+        r#"SELECT s3uid AS "s3uid!", hour AS "hour!" FROM UNNEST($2::text[], $3::timestamptz[]) AS asked (s3uid, hour)
+           WHERE EXISTS (SELECT FROM metering.recorded_hours r WHERE r.s3uid = asked.s3uid AND r.hour = asked.hour)
+               OR EXISTS (SELECT FROM metering.log_watermarks WHERE location = $1 AND final_until > asked.hour)
+           ORDER BY hour, s3uid"#,
         location.as_str(),
-        s3uid,
-        hour
+        &s3uids,
+        &hours
     )
-    .fetch_one(connection)
-    .await?)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.hour, row.s3uid)).collect())
 }
 
 /// Counts a publication of these accounts' hour; what comes back is its revision.

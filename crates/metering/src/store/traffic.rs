@@ -84,7 +84,8 @@ pub(crate) async fn write(
               AS record (s3uid, bucket, category, hour, bytes_in, bytes_out, operations, successful)
          ON CONFLICT (s3uid, hour, bucket_name, category) DO UPDATE SET
              bytes_in = EXCLUDED.bytes_in, bytes_out = EXCLUDED.bytes_out, operations = EXCLUDED.operations,
-             successful_operations = EXCLUDED.successful_operations, measured_at = EXCLUDED.measured_at",
+             successful_operations = EXCLUDED.successful_operations, measured_at = EXCLUDED.measured_at,
+             is_trimmed = false",
         &texts(|key| &key.s3uid),
         &texts(|key| &key.bucket_name),
         &texts(|key| &key.category),

@@ -38,7 +38,7 @@ pub(crate) async fn due(
 ) -> Result<Vec<(String, Timestamp)>, Failure> {
     let rows = sqlx::query!(
         r#"SELECT u.s3uid, min(u.hour) AS "from_hour!" FROM metering.usage_records u JOIN shared.accounts a USING (s3uid)
-           WHERE a.location = $1 AND u.hour < $2 AND u.trimmed_operations < u.operations
+           WHERE a.location = $1 AND u.hour < $2 AND NOT u.is_trimmed
                AND NOT EXISTS (SELECT FROM metering.trims t WHERE t.s3uid = u.s3uid)
                AND $2 <= (SELECT final_until FROM metering.log_watermarks WHERE location = $1)
            GROUP BY u.s3uid ORDER BY 2 LIMIT $3"#,
@@ -70,7 +70,7 @@ pub(crate) async fn finish(connection: &mut PgConnection, trim: &Trim, now: Time
     sqlx::query!(
         "WITH done AS (DELETE FROM metering.trims WHERE s3uid = $1)
          UPDATE metering.usage_records SET trimmed_bytes_in = bytes_in, trimmed_bytes_out = bytes_out,
-             trimmed_operations = operations, trimmed_successful_operations = successful_operations,
+             trimmed_operations = operations, trimmed_successful_operations = successful_operations, is_trimmed = true,
              -- Whoever asked RGW before has an answer that counts no more.
              measured_at = $4
          WHERE s3uid = $1 AND hour >= $2 AND hour < $3",
