@@ -22,6 +22,9 @@ use crate::store::receivables::First;
 /// After its last document a service has one more, should its usage have been corrected meanwhile.
 const CLOSING_DAYS: u64 = 35;
 
+/// How many services are invoiced in one transaction. Their customers and their numbers' series are held for so long.
+const SERVICES_TOGETHER: i64 = 50;
+
 /// What became of one service in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Invoicing {
@@ -99,10 +102,83 @@ pub(crate) fn due(billed: &Billed) -> Due {
     }
 }
 
-/// Issues the next document that is due by `at`, after `position`; `None` where nothing is due.
+/// What became of several services, and where to go on.
+pub(crate) struct Round {
+    pub(crate) outcomes: Vec<Invoicing>,
+    pub(crate) reached: Position,
+}
+
+/// Issues the next documents that are due by `at`, after `position`; `None` where nothing is due.
 ///
 /// `by_itself`: a service whose usage isn't final is passed over for a while.
-pub(crate) async fn invoice_next(
+pub(crate) async fn invoice_some(
+    journal: &Journal,
+    settings: &Settings,
+    at: Timestamp,
+    position: Position,
+    by_itself: bool,
+) -> Result<Option<Round>, Failure> {
+    match invoice_together(journal, settings, at, position, by_itself).await? {
+        Together::Done(round) => return Ok(round),
+        Together::OneByOne => {}
+    }
+    let (mut outcomes, mut reached) = (Vec::new(), position);
+    for _ in 0..SERVICES_TOGETHER {
+        let Some((outcome, now)) = invoice_next(journal, settings, at, reached, by_itself).await? else { break };
+        reached = now;
+        outcomes.push(outcome);
+    }
+    Ok((!outcomes.is_empty()).then_some(Round { outcomes, reached }))
+}
+
+/// Whether several services could be invoiced in one transaction.
+enum Together {
+    Done(Option<Round>),
+    /// Something is wrong with one of them, or another process does it.
+    OneByOne,
+}
+
+async fn invoice_together(
+    journal: &Journal,
+    settings: &Settings,
+    at: Timestamp,
+    position: Position,
+    by_itself: bool,
+) -> Result<Together, Failure> {
+    let mut step = journal.step().await?;
+    let now = by_itself.then(|| step.now());
+    if !store::due::lock_together(step.connection()).await? {
+        step.rollback().await?;
+        return Ok(Together::OneByOne);
+    }
+    let services = store::due::lock_next(step.connection(), at, position, now, SERVICES_TOGETHER).await?;
+    if services.is_empty() {
+        return Ok(Together::Done(None));
+    }
+    let ids: Vec<i64> = services.iter().map(|(id, _)| id.0).collect();
+    store::customers::lock_of_services(step.connection(), &ids).await?;
+    let mut round = Round { outcomes: Vec::with_capacity(services.len()), reached: position };
+    for (id, place) in services {
+        let invoiced = match viewed(&mut step, id).await {
+            Ok(account) => invoice(&mut step, settings, &account, at).await,
+            Err(error) => Err(error),
+        };
+        // Nothing of them is kept; one by one, the others are invoiced all the same.
+        let Ok((outcome, is_due_again)) = invoiced else {
+            step.rollback().await?;
+            return Ok(Together::OneByOne);
+        };
+        if !is_due_again {
+            round.reached = place;
+        }
+        round.outcomes.push(outcome);
+    }
+    step.commit().await?;
+    Ok(Together::Done(Some(round)))
+}
+
+/// Issues the next document that is due, in a transaction of its own.
+async fn invoice_next(
     journal: &Journal,
     settings: &Settings,
     at: Timestamp,
@@ -111,10 +187,13 @@ pub(crate) async fn invoice_next(
 ) -> Result<Option<(Invoicing, Position)>, Failure> {
     let mut step = journal.step().await?;
     let now = by_itself.then(|| step.now());
-    let Some((id, reached)) = store::due::lock_next(step.connection(), at, position, now).await? else {
-        return Ok(None);
+    let next = store::due::lock_next(step.connection(), at, position, now, 1).await?;
+    let Some((id, reached)) = next.into_iter().next() else { return Ok(None) };
+    let invoiced = match account(&mut step, id).await {
+        Ok(account) => invoice(&mut step, settings, &account, at).await,
+        Err(error) => Err(error),
     };
-    match invoice(&mut step, settings, id, at).await {
+    match invoiced {
         Ok((outcome, is_due_again)) => {
             step.commit().await?;
             // It may be due again at once: the position stays before it.
@@ -137,15 +216,14 @@ async fn put_off(journal: &Journal, id: ServiceId) -> Result<(), Failure> {
     step.commit().await
 }
 
-/// Issues the next document of one service, which is locked. Also tells whether it may be due again at once.
+/// Issues the next document of one service, which is locked with its customer. Also tells whether it may be due again at once.
 async fn invoice(
     step: &mut Step,
     settings: &Settings,
-    id: ServiceId,
+    account: &Account,
     at: Timestamp,
 ) -> Result<(Invoicing, bool), Failure> {
-    let account = account(step, id).await?;
-    let billed = &account.billed;
+    let (billed, id) = (&account.billed, account.billed.id);
     let mut due = due(billed);
     // A run for an earlier moment picks what was due by then; nothing is dated back.
     let at = at.max(step.now());
@@ -165,12 +243,12 @@ async fn invoice(
             .await?;
     let outcome = if billed.is_external {
         // The price of each period is invoiced there by itself.
-        let mut lines = compose(step, settings, &account, &usage, due.extent).await?;
+        let mut lines = compose(step, settings, account, &usage, due.extent).await?;
         lines.retain(|line| line.key.kind != ChargeKind::BaseFee);
-        tasks::add_items(step, &account, &due.occasion, &lines).await?;
+        tasks::add_items(step, account, &due.occasion, &lines).await?;
         if lines.is_empty() { Invoicing::Nothing } else { Invoicing::HandedOver }
     } else {
-        let issued = issue(step, settings, &account, &usage, due.extent, &due.occasion, at).await?;
+        let issued = issue(step, settings, account, &usage, due.extent, &due.occasion, at).await?;
         issued.map_or(Invoicing::Nothing, |issued| Invoicing::Issued(issued.number))
     };
     store::due::advance(step.connection(), id, due.extent.periods, due.next.map(midnight)).await?;

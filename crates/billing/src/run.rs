@@ -1,6 +1,6 @@
 //! The billing run: issues every document that is due, service by service.
 //!
-//! Each service is one transaction, so a run that is killed has done what it did, and the next one goes on; runs side by
+//! Some services are one transaction, so a run that is killed has done what it did, and the next one goes on; runs side by
 //! side pass over what another one holds.
 
 use history::{Failure, Journal};
@@ -8,7 +8,7 @@ use model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
-use crate::invoicing::{Invoicing, invoice_next};
+use crate::invoicing::{Invoicing, invoice_some};
 use crate::store::due::Position;
 
 /// What a run has done so far.
@@ -46,10 +46,12 @@ pub async fn run(
     loop {
         let (before, mut position) = (progress.issued + progress.empty, START);
         (progress.waiting, progress.failed) = (0, 0);
-        while let Some((outcome, reached)) = invoice_next(journal, settings, at, position, false).await? {
-            position = reached;
-            count(&mut progress, &outcome);
-            report(&progress);
+        while let Some(round) = invoice_some(journal, settings, at, position, false).await? {
+            position = round.reached;
+            for outcome in &round.outcomes {
+                count(&mut progress, outcome);
+                report(&progress);
+            }
         }
         if progress.issued + progress.empty == before {
             return Ok(progress);
@@ -61,8 +63,8 @@ pub async fn run(
 pub(crate) async fn by_itself(journal: &Journal, settings: &Settings, soft: &CancellationToken) -> Result<(), Failure> {
     let (now, mut position) = (journal.clock().now(), START);
     while !soft.is_cancelled() {
-        let Some((_, reached)) = invoice_next(journal, settings, now, position, true).await? else { break };
-        position = reached;
+        let Some(round) = invoice_some(journal, settings, now, position, true).await? else { break };
+        position = round.reached;
     }
     Ok(())
 }

@@ -259,6 +259,11 @@ impl Step {
         Ok(())
     }
 
+    /// Gives everything in this step up; what it has locked is free at once, and not whenever the connection gets round to it.
+    pub async fn rollback(self) -> Result<(), Failure> {
+        Ok(self.transaction.rollback().await?)
+    }
+
     /// Makes everything in this step true at once, and wakes the relay.
     pub async fn commit(self) -> Result<(), Failure> {
         self.transaction.commit().await?;

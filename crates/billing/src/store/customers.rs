@@ -38,6 +38,18 @@ pub(crate) async fn lock(connection: &mut PgConnection, id: CustomerId) -> Resul
     find(connection, id).await
 }
 
+/// Locks the customers of these services, which the caller has locked, in an order that all agree on.
+pub(crate) async fn lock_of_services(connection: &mut PgConnection, services: &[i64]) -> Result<(), Failure> {
+    sqlx::query!(
+        "SELECT id FROM billing.customers
+         WHERE id IN (SELECT customer_id FROM billing.services WHERE id = ANY ($1)) ORDER BY id FOR UPDATE",
+        services
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(())
+}
+
 /// Adds a customer, or changes one. True: they are new.
 pub(crate) async fn upsert(
     connection: &mut PgConnection,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{Datelike, NaiveDate};
 use history::Failure;
 use model::{Currency, CustomerId, Money, ServiceId, Timestamp};
+use rust_decimal::Decimal;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -124,39 +125,46 @@ pub(crate) async fn insert(connection: &mut PgConnection, document: &NewDocument
     )
     .execute(&mut *connection)
     .await?;
-    for (line, position) in document.lines.iter().zip(1i32..) {
-        insert_line(connection, id, document.service_id, position, line).await?;
-    }
+    insert_lines(connection, id, document.service_id, document.lines).await?;
     Ok(Issued { id, kind, number })
 }
 
-async fn insert_line(
+/// All of a document's lines, in their order.
+async fn insert_lines(
     connection: &mut PgConnection,
     document_id: Uuid,
     service_id: ServiceId,
-    position: i32,
-    line: &Line,
+    lines: &[Line],
 ) -> Result<(), Failure> {
-    let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    let numbers = |value: fn(&Line) -> u32| {
+        lines.iter().map(|line| i32::try_from(value(line)).unwrap_or(i32::MAX)).collect::<Vec<_>>()
+    };
+    let texts = |value: fn(&Line) -> &str| lines.iter().map(|line| value(line).to_owned()).collect::<Vec<_>>();
+    let days = |value: fn(&Line) -> NaiveDate| lines.iter().map(value).collect::<Vec<_>>();
+    let decimals = |value: fn(&Line) -> Decimal| lines.iter().map(value).collect::<Vec<_>>();
     sqlx::query!(
         "INSERT INTO billing.document_lines (document_id, position, service_id, period_number, segment_number, kind,
              description, plan_name, from_day, to_day, quantity, unit_price, net, tax_percent, tax)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+         SELECT $1, position, $2, period, segment, kind, description, plan, from_day, to_day, quantity, unit_price, net,
+                tax_percent, tax
+         FROM UNNEST($3::integer[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::date[], $9::date[],
+                     $10::numeric[], $11::numeric[], $12::numeric[], $13::numeric[], $14::numeric[])
+              WITH ORDINALITY AS line (period, segment, kind, description, plan, from_day, to_day, quantity, unit_price,
+                                       net, tax_percent, tax, position)",
         document_id,
-        position,
         service_id.0,
-        number(line.key.period_number),
-        number(line.key.segment_number),
-        line.key.kind.as_str(),
-        line.description,
-        line.plan_name,
-        line.from,
-        line.to,
-        line.quantity,
-        line.unit_price,
-        line.net.amount(),
-        line.tax_percent,
-        line.tax.amount()
+        &numbers(|line| line.key.period_number),
+        &numbers(|line| line.key.segment_number),
+        &texts(|line| line.key.kind.as_str()),
+        &texts(|line| &line.description),
+        &texts(|line| &line.plan_name),
+        &days(|line| line.from),
+        &days(|line| line.to),
+        &decimals(|line| line.quantity),
+        &decimals(|line| line.unit_price),
+        &decimals(|line| line.net.amount()),
+        &decimals(|line| line.tax_percent),
+        &decimals(|line| line.tax.amount())
     )
     .execute(connection)
     .await?;

@@ -30,27 +30,38 @@ pub(crate) struct Billed {
 /// Where a run has come to: services follow in the order of what is due first.
 pub(crate) type Position = (Timestamp, i64);
 
-/// The next service after `position` with a document due by `at`, locked; those that others hold are passed over.
-/// `now`: those whose usage was not final a moment ago are passed over, too.
+/// The next services after `position` with a document due by `at`, `limit` of them at most, locked; those that others hold
+/// are passed over. `now`: those whose usage was not final a moment ago are passed over, too.
 pub(crate) async fn lock_next(
     connection: &mut PgConnection,
     at: Timestamp,
     position: Position,
     now: Option<Timestamp>,
-) -> Result<Option<(ServiceId, Position)>, Failure> {
-    let row = sqlx::query!(
+    limit: i64,
+) -> Result<Vec<(ServiceId, Position)>, Failure> {
+    let rows = sqlx::query!(
         r#"SELECT id, next_invoice_at AS "next_invoice_at!" FROM billing.services
            WHERE next_invoice_at <= $1 AND (next_invoice_at, id) > ($2, $3)
                AND ($4::timestamptz IS NULL OR invoice_retry_at IS NULL OR invoice_retry_at <= $4)
-           ORDER BY next_invoice_at, id LIMIT 1 FOR UPDATE SKIP LOCKED"#,
+           ORDER BY next_invoice_at, id LIMIT $5 FOR UPDATE SKIP LOCKED"#,
         at,
         position.0,
         position.1,
-        now
+        now,
+        limit
     )
-    .fetch_optional(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(row.map(|row| (ServiceId(row.id), (row.next_invoice_at, row.id))))
+    Ok(rows.into_iter().map(|row| (ServiceId(row.id), (row.next_invoice_at, row.id))).collect())
+}
+
+/// Takes the right to invoice several services in one transaction. False: another process has it.
+///
+/// Such a transaction takes numbers of several series, in any order: two of them could wait for each other.
+pub(crate) async fn lock_together(connection: &mut PgConnection) -> Result<bool, Failure> {
+    let locked =
+        sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock(hashtextextended('purser.invoices', 0)) AS "locked!""#);
+    Ok(locked.fetch_one(connection).await?)
 }
 
 /// A service with its plans.

@@ -30,37 +30,33 @@ pub(crate) async fn post(
         Source::Document(id) => (Some(id), None),
         Source::Payment(id) => (None, Some(id)),
     };
-    let id = sqlx::query_scalar!(
-        "INSERT INTO billing.ledger_transactions (kind, customer_id, currency, document_id, payment_id, recorded_at)
-         VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+    let accounts: Vec<String> = transaction.entries().iter().map(|(account, _)| account.as_str().to_owned()).collect();
+    let amounts: Vec<_> = transaction.entries().iter().map(|(_, amount)| amount.amount()).collect();
+    Ok(sqlx::query_scalar!(
+        r#"WITH posted AS (
+             INSERT INTO billing.ledger_transactions (kind, customer_id, currency, document_id, payment_id, recorded_at)
+             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
+         ), entries AS (
+             INSERT INTO billing.ledger_entries (transaction_id, account, amount)
+             SELECT id, account, amount FROM posted, unnest($7::text[], $8::numeric[]) AS e (account, amount)
+             RETURNING account, amount
+         ), balances AS (
+             INSERT INTO billing.ledger_balances AS b (customer_id, currency, account, balance)
+             SELECT $2, $3, account, amount FROM entries ORDER BY account
+             ON CONFLICT (customer_id, currency, account) DO UPDATE SET balance = b.balance + EXCLUDED.balance
+         )
+         SELECT id AS "id!" FROM posted"#,
         transaction.kind.as_str(),
         customer_id.0,
         currency.code(),
         document_id,
         payment_id,
-        now
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    let accounts: Vec<String> = transaction.entries().iter().map(|(account, _)| account.as_str().to_owned()).collect();
-    let amounts: Vec<_> = transaction.entries().iter().map(|(_, amount)| amount.amount()).collect();
-    sqlx::query!(
-        "WITH entries AS (
-             INSERT INTO billing.ledger_entries (transaction_id, account, amount)
-             SELECT $1, account, amount FROM unnest($2::text[], $3::numeric[]) AS e (account, amount)
-             RETURNING account, amount)
-         INSERT INTO billing.ledger_balances AS b (customer_id, currency, account, balance)
-         SELECT $4, $5, account, amount FROM entries ORDER BY account
-         ON CONFLICT (customer_id, currency, account) DO UPDATE SET balance = b.balance + EXCLUDED.balance",
-        id,
+        now,
         &accounts,
-        &amounts,
-        customer_id.0,
-        currency.code()
+        &amounts
     )
-    .execute(connection)
-    .await?;
-    Ok(id)
+    .fetch_one(connection)
+    .await?)
 }
 
 /// A balance of a customer: positive where debits prevail.
