@@ -1,4 +1,5 @@
-//! Closed-loop load: each of so many workers begins its next operation when the last has ended.
+//! Load: a closed loop, in which each of so many workers begins its next operation when the last has ended, or an open one,
+//! in which operations begin at a rate, however long they take.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -119,6 +120,33 @@ where
     Ok(Load { operations: latencies.len(), elapsed: started.elapsed(), latencies, told: Vec::new() })
 }
 
+/// Begins `operation` so often per second for `duration`, then lets those under way end. The first failure ends it.
+///
+/// Each counts from the moment at which it was to begin: one that begins late, because the machine was busy, waited.
+pub(crate) async fn open_loop<O, F>(per_second: f64, duration: Duration, operation: O) -> Result<Load>
+where
+    O: Fn(Turn) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let (interval, started) = (Duration::from_secs_f64(1.0 / per_second.max(1.0)), Instant::now());
+    let (mut tasks, mut next, mut worker) = (JoinSet::new(), started, 0);
+    while next.duration_since(started) < duration {
+        tokio::time::sleep_until(next.into()).await;
+        let (begun, done) = (next, operation(Turn { worker, round: 0, workers: 0 }));
+        tasks.spawn(async move {
+            done.await?;
+            anyhow::Ok(begun.elapsed())
+        });
+        next += interval;
+        worker += 1;
+    }
+    let mut latencies = Vec::new();
+    while let Some(ended) = tasks.join_next().await {
+        latencies.push(ended.context("an operation of the load panicked")??);
+    }
+    Ok(Load { operations: latencies.len(), elapsed: started.elapsed(), latencies, told: Vec::new() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +167,17 @@ mod tests {
     fn workers_have_different_things_at_once() {
         let picked = |round| (0..4).map(|worker| Turn { worker, round, workers: 4 }.pick(8)).collect::<Vec<_>>();
         assert_eq!([picked(0), picked(1), picked(2)], [[0, 1, 2, 3], [4, 5, 6, 7], [0, 1, 2, 3]]);
+    }
+
+    #[tokio::test]
+    async fn an_open_loop_waits_for_nobody() {
+        let load = open_loop(200.0, Duration::from_millis(100), |_| async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            Ok(())
+        });
+        let load = load.await.expect("a load");
+        assert_eq!(load.operations(), 20, "none waits for the ones before");
+        assert!(load.latencies.iter().all(|latency| *latency >= Duration::from_millis(300)));
     }
 
     #[tokio::test]

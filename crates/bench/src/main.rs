@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod client;
+mod copy;
 mod floor;
 mod helper;
 mod listener;

@@ -1,8 +1,11 @@
 //! All measures, in the order of the report.
 
+mod billing;
 mod command;
 mod events;
 mod get_files;
+mod growth;
+mod metering;
 mod peers;
 mod query;
 mod start_up;
@@ -20,6 +23,9 @@ pub(crate) fn all() -> Vec<Box<dyn Measure>> {
         Box::new(events::Events),
         Box::new(get_files::GetFiles),
         Box::new(peers::Peers),
+        Box::new(metering::Metering),
+        Box::new(billing::Billing),
+        Box::new(growth::Growth),
         Box::new(start_up::StartUp),
     ]
 }

@@ -1,4 +1,4 @@
-//! Processor time of every process that takes part, from `/proc`.
+//! Processor time and memory of every process that takes part, from `/proc`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -143,6 +143,13 @@ impl Times {
             ended_children: ticks(13)? + ticks(14)?,
         })
     }
+}
+
+/// The most memory that a process has had, in bytes; `None` where it has ended.
+pub(crate) fn most_memory(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
 }
 
 /// The time of a process, of its children that live, and of those that have ended.

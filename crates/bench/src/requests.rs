@@ -11,9 +11,12 @@ use test_support::http::HttpReply;
 use crate::client::{Call, Client};
 use crate::floor;
 use crate::helper::Helper;
-use crate::load::{Turn, closed_loop};
+use crate::load::{Turn, closed_loop, open_loop};
 use crate::measure::{Comparison, Group, Sample, Variant};
 use crate::stage::{Account, Stage, body};
+
+/// How long the rate is measured of which half is asked for.
+const RATE_TIME: Duration = Duration::from_secs(3);
 
 /// One kind of request.
 #[derive(Clone, Copy)]
@@ -47,11 +50,35 @@ impl Answerers {
         job: Job,
         accounts: &Arc<Vec<Account>>,
     ) -> Group {
-        let requests = |way: Way| -> Arc<dyn Variant> {
-            Arc::new(Requests { answerers: Arc::clone(self), accounts: Arc::clone(accounts), job, way })
-        };
-        let variants = vec![requests(Way::Floor), requests(Way::Amqp), requests(Way::Http)];
-        Group { name, in_flight, comparison: Comparison::WithFloor, variants }
+        let variants = [Way::Floor, Way::Amqp, Way::Http].map(|way| self.variant(job, accounts, way, None));
+        Group { name, in_flight, comparison: Comparison::WithFloor, variants: variants.into() }
+    }
+
+    /// The floor and Purser over AMQP at half the rate that Purser reaches with so many in flight: how long they take when they
+    /// don't wait for each other.
+    pub(crate) async fn group_at_half_load(
+        self: &Arc<Self>,
+        in_flight: usize,
+        job: Job,
+        accounts: &Arc<Vec<Account>>,
+    ) -> Result<Group> {
+        let full = self.variant(job, accounts, Way::Amqp, None);
+        full.run(in_flight, RATE_TIME / 3).await?;
+        let sample = full.run(in_flight, RATE_TIME).await?;
+        let per_second = sample.get("operations_per_second").unwrap_or_default() / 2.0;
+        let variants = [Way::Floor, Way::Amqp].map(|way| self.variant(job, accounts, way, Some(per_second)));
+        let name = format!("at {per_second:.0} per second");
+        Ok(Group { name, in_flight, comparison: Comparison::WithFloor, variants: variants.into() })
+    }
+
+    fn variant(
+        self: &Arc<Self>,
+        job: Job,
+        accounts: &Arc<Vec<Account>>,
+        way: Way,
+        per_second: Option<f64>,
+    ) -> Arc<dyn Variant> {
+        Arc::new(Requests { answerers: Arc::clone(self), accounts: Arc::clone(accounts), job, way, per_second })
     }
 }
 
@@ -67,6 +94,8 @@ struct Requests {
     accounts: Arc<Vec<Account>>,
     job: Job,
     way: Way,
+    /// How often is asked; as often as it is answered, where nothing is said.
+    per_second: Option<f64>,
 }
 
 #[async_trait]
@@ -86,11 +115,14 @@ impl Variant for Requests {
             Way::Amqp | Way::Http => answerers.stage.processes(),
         };
         let (answerers, accounts, job, way) = (Arc::clone(answerers), Arc::clone(&self.accounts), *job, *way);
-        let load = closed_loop(in_flight, duration, move |turn: Turn| {
+        let operation = move |turn: Turn| {
             let (answerers, accounts) = (Arc::clone(&answerers), Arc::clone(&accounts));
             async move { ask(&answerers, &accounts[turn.pick(accounts.len())], job, way).await }
-        });
-        processes.watch(load).await
+        };
+        match self.per_second {
+            Some(per_second) => processes.watch(open_loop(per_second, duration, operation)).await,
+            None => processes.watch(closed_loop(in_flight, duration, operation)).await,
+        }
     }
 }
 

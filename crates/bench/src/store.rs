@@ -1,6 +1,8 @@
 //! A stand-in for the store that answers at once: those calls of radosgw's Admin Ops API and of S3 that Purser makes for
 //! orders, new buckets and readings of usage. State is in memory, signatures aren't looked at.
 
+mod usage_log;
+
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -17,10 +19,18 @@ use test_support::services::Services;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::helper::{self, Helper};
+use crate::store::usage_log::UsageLog;
 
 /// What a bucket that was filled holds.
 const BUCKET_BYTES: u64 = 1_234_567;
 const BUCKET_OBJECTS: u64 = 12;
+/// What a bucket grows by when it has traffic.
+const GROWTH_BYTES: u64 = 1_000;
+
+/// The so-manieth user of many.
+pub(crate) fn user_id(number: usize) -> String {
+    format!("{number:032x}")
+}
 
 /// Starts it as a process of its own, and names it as the store of `services`.
 pub(crate) async fn start(services: &Services) -> Result<(Helper, Services)> {
@@ -57,10 +67,11 @@ async fn connection(stream: TcpStream, store: Arc<Mutex<Store>>) {
 /// Users and buckets.
 #[derive(Default)]
 struct Store {
-    users: HashMap<String, User>,
+    users: BTreeMap<String, User>,
     /// Access key to user.
     keys: HashMap<String, String>,
     owners: HashMap<String, String>,
+    usage_log: UsageLog,
 }
 
 #[derive(Default)]
@@ -86,10 +97,25 @@ impl Store {
             }
             (&Method::GET, "/admin/user") => json(&self.user(&uid)),
             (&Method::GET, "/admin/bucket") => json(&self.buckets(&uid)),
-            (&Method::GET, "/admin/usage") => json(&json!({ "entries": [], "summary": [] })),
+            (&Method::GET, "/admin/usage") => {
+                let shown = self.usage_log.shown(&parameter("start"), &parameter("end"), &uid);
+                response(200, "application/json", shown)
+            }
             // Not radosgw's: buckets as their owner would have filled them.
             (&Method::POST, "/fill") => {
                 self.fill(&uid, &parameter("prefix"), parameter("count").parse().unwrap_or_default());
+                response(200, "", String::new())
+            }
+            // Neither: buckets of many users at once, and traffic of every so-manieth bucket.
+            (&Method::POST, "/populate") => {
+                self.populate(
+                    parameter("users").parse().unwrap_or_default(),
+                    parameter("buckets").parse().unwrap_or_default(),
+                );
+                response(200, "", String::new())
+            }
+            (&Method::POST, "/traffic") => {
+                self.traffic(parameter("every").parse().unwrap_or(1));
                 response(200, "", String::new())
             }
             (&Method::PUT, path) => self.create_bucket(path.trim_matches('/'), headers),
@@ -136,6 +162,26 @@ impl Store {
             self.owners.insert(name.clone(), uid.to_owned());
             user.buckets.insert(name, BUCKET_BYTES);
         }
+    }
+
+    fn populate(&mut self, users: usize, buckets: usize) {
+        for number in 0..users {
+            let uid = user_id(number);
+            self.users.entry(uid.clone()).or_default();
+            self.fill(&uid, &uid, buckets);
+        }
+    }
+
+    /// Objects are put into every so-manieth bucket and read from it.
+    fn traffic(&mut self, every: usize) {
+        let buckets =
+            self.users.iter_mut().flat_map(|(uid, user)| user.buckets.iter_mut().map(move |found| (uid, found)));
+        let mut busy = Vec::new();
+        for (uid, (bucket, bytes)) in buckets.step_by(every.max(1)) {
+            *bytes += GROWTH_BYTES;
+            busy.push((uid.as_str(), bucket.as_str()));
+        }
+        self.usage_log.add(busy.into_iter());
     }
 
     fn create_bucket(&mut self, name: &str, headers: &HeaderMap) -> Response<String> {

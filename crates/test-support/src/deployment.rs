@@ -13,7 +13,7 @@ mod process;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail};
@@ -256,6 +256,13 @@ impl Deployment {
         let mut command = tokio::process::Command::from(process::command(self));
         let output = command.args(arguments).kill_on_drop(true).output().await;
         output.with_context(|| format!("running {}", self.config.purser_binary.display()))
+    }
+
+    /// Starts an operator's command for whoever watches it while it runs; dropped, it is killed.
+    pub fn start_purser(&self, arguments: &[&str]) -> Result<tokio::process::Child> {
+        let mut command = tokio::process::Command::from(process::command(self));
+        let command = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.spawn().with_context(|| format!("starting {}", self.config.purser_binary.display()))
     }
 
     /// [`Deployment::purser`] for a command that must succeed; returns what it printed.
