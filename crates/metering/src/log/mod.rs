@@ -31,13 +31,16 @@ const READ_AGAIN_AFTER: TimeDelta = TimeDelta::days(1);
 const TURN: TimeDelta = TimeDelta::seconds(30);
 const HOUR: TimeDelta = TimeDelta::hours(1);
 
+/// Of an account's records in an hour: whoever can choose some of them can't make two states alike.
+type AccountDigest = [u8; 32];
+
 /// What the reader of a location knows without asking; another process begins with nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     /// Who makes the probes on RGW.
     administrator: Option<Administrator>,
     /// What was written of each account in the hours that are open; of `None` only that something was.
-    digests: HashMap<Timestamp, HashMap<String, Option<u64>>>,
+    digests: HashMap<Timestamp, HashMap<String, Option<AccountDigest>>>,
 }
 
 /// One location's log.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use futures_util::{StreamExt, stream};
 use history::Failure;
@@ -10,7 +9,7 @@ use model::{S3Uid, Timestamp};
 use object_store::{UsageRecord, UserUsage};
 use sha2::{Digest, Sha256};
 
-use super::{HOUR, Log, Memory, merge};
+use super::{AccountDigest, HOUR, Log, Memory, merge};
 use crate::domain::finality;
 use crate::sampling::unavailable;
 use crate::store;
@@ -57,18 +56,24 @@ async fn accounts_among(log: &Log<'_>, everyone: Vec<UserUsage>) -> Result<BTree
 /// What the log shows of an account in an hour.
 struct Shown {
     records: Vec<UsageRecord>,
-    /// Of the records. With another release it may be another one: then the hour is read as if it had changed.
-    digest: u64,
+    digest: AccountDigest,
 }
 
 impl From<Vec<UsageRecord>> for Shown {
     fn from(records: Vec<UsageRecord>) -> Self {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = Sha256::new();
         for record in &records {
             let UsageRecord { bucket, hour, category, bytes_in, bytes_out, operations, successful_operations } = record;
-            (bucket, hour, category, bytes_in, bytes_out, operations, successful_operations).hash(&mut hasher);
+            for text in [bucket, category] {
+                hasher.update(text.len().to_be_bytes());
+                hasher.update(text);
+            }
+            hasher.update(hour.timestamp().to_be_bytes());
+            for number in [bytes_in.bytes(), bytes_out.bytes(), *operations, *successful_operations] {
+                hasher.update(number.to_be_bytes());
+            }
         }
-        Self { records, digest: hasher.finish() }
+        Self { records, digest: hasher.finalize().into() }
     }
 }
 
@@ -76,7 +81,7 @@ fn digest(accounts: &BTreeMap<S3Uid, Shown>) -> Vec<u8> {
     let mut hasher = Sha256::new();
     for (s3uid, shown) in accounts {
         hasher.update(s3uid.as_str());
-        hasher.update(shown.digest.to_be_bytes());
+        hasher.update(shown.digest);
     }
     hasher.finalize().to_vec()
 }
