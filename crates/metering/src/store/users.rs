@@ -32,6 +32,68 @@ pub(crate) struct Row {
     pub(crate) total: i64,
 }
 
+/// The page of the accounts that match `$condition` (about `$1`) and what else is wanted. Usage is looked up for this page
+/// only, unless it decides which accounts are on it.
+macro_rules! page {
+    ($condition:tt, $pool:expr, $scope:expr, $wanted:expr, $now:expr, $offset:expr, $limit:expr) => {
+        sqlx::query_as!(
+            Row,
+            r#"WITH matching AS (
+             SELECT d.id, d.s3uid, d.customer_id, a.location, coalesce($10::timestamptz, d.period_start) AS from_at,
+                    coalesce($11::timestamptz, $12::timestamptz) AS to_at
+             FROM shared.service_details d JOIN shared.accounts a USING (s3uid)
+             WHERE d.state <> 'deleted' AND "# + $condition + r#"
+                 AND ($2::bigint IS NULL OR d.plan_id = $2)
+                 AND ($3::text IS NULL OR d.s3uid = $3) AND ($4::text IS NULL OR lower(d.email) = lower($4))
+                 AND ($5::text IS NULL OR lower(d.billing_entity) = lower($5))
+                 AND ($6::text IS NULL OR d.s3uid IN (SELECT s3uid FROM metering.bucket_usage WHERE bucket_name = $6
+                                                      UNION SELECT s3uid FROM shared.buckets WHERE name = $6 AND NOT is_deleted))
+                 AND ($7::text IS NULL OR a.location = upper($7))
+                 AND ($8::text IS NULL OR lower(d.storage_type) = lower($8))
+           ), page AS (
+             SELECT m.*, count(*) OVER () AS total, row_number() OVER (
+                 ORDER BY CASE $9::text WHEN 'traffic' THEN metering.traffic_between(s3uid, from_at, to_at)
+                                        WHEN '-traffic' THEN -metering.traffic_between(s3uid, from_at, to_at)
+                                        WHEN 'peak' THEN metering.peak_between(s3uid, from_at, to_at)
+                                        WHEN '-peak' THEN -metering.peak_between(s3uid, from_at, to_at) END,
+                          CASE WHEN $15 THEN -customer_id ELSE customer_id END, CASE WHEN $15 THEN -id ELSE id END
+             ) AS number
+             FROM matching m ORDER BY number OFFSET $13 LIMIT $14
+           )
+           SELECT d.id AS "id!", d.s3uid AS "s3uid!", d.name AS "name!", d.customer_id AS "customer_id!",
+                  d.email AS "email!", d.billing_entity AS "billing_entity!", d.currency AS "currency!",
+                  d.plan_id AS "plan_id!", d.base_price AS "base_price!", d.price AS "price!",
+                  d.payment_period AS "payment_period!", d.state AS "state!", d.period_start AS "period_start!",
+                  d.period_end AS "period_end!", p.location AS "location!",
+                  metering.traffic_between(d.s3uid, p.from_at, p.to_at) AS "traffic_bytes!",
+                  metering.stored_at(d.s3uid, p.to_at) AS "stored_bytes!",
+                  metering.peak_between(d.s3uid, p.from_at, p.to_at) AS "peak_bytes!",
+                  (SELECT greatest(max(a.measured_at), max(b.measured_at)) FROM metering.measured_accounts a
+                   LEFT JOIN metering.bucket_usage b USING (s3uid) WHERE a.s3uid = d.s3uid) AS measured_at,
+                  p.total AS "total!"
+           FROM page p JOIN shared.service_details d ON d.id = p.id ORDER BY p.number"#,
+            $scope.customer_id().map(|id| id.0),
+            $wanted.plan_id.map(|id| id.0),
+            $wanted.s3uid,
+            $wanted.email,
+            $wanted.billing,
+            $wanted.bucket_name.as_ref().map(model::BucketName::as_str),
+            $wanted.location,
+            $wanted.storage_type,
+            sort_key($wanted),
+            $wanted.period_from.map(start_of),
+            // To the end of the last day.
+            $wanted.period_to.and_then(|day| day.succ_opt()).map(start_of),
+            $now,
+            $offset,
+            $limit,
+            $wanted.order_by == Some(SortDirection::Descending)
+        )
+        .fetch_all($pool)
+        .await?
+    };
+}
+
 /// One page of the accounts that match.
 pub(crate) async fn page(
     pool: &PgPool,
@@ -41,75 +103,12 @@ pub(crate) async fn page(
     offset: i64,
     limit: i64,
 ) -> Result<Vec<Row>, Failure> {
-    // To the end of the last day.
-    let to = wanted.period_to.and_then(|day| day.succ_opt()).map(start_of);
-    Ok(sqlx::query_as!(
-        Row,
-        r#"WITH matching AS (
-             SELECT d.*, a.location, coalesce($10::timestamptz, d.period_start) AS from_at,
-                    coalesce($11::timestamptz, $12::timestamptz) AS to_at
-             FROM shared.service_details d JOIN shared.accounts a USING (s3uid)
-             WHERE d.state <> 'deleted'
-                 AND ($1::bigint IS NULL OR d.customer_id = $1) AND ($2::bigint IS NULL OR d.plan_id = $2)
-                 AND ($3::text IS NULL OR d.s3uid = $3) AND ($4::text IS NULL OR lower(d.email) = lower($4))
-                 AND ($5::text IS NULL OR lower(d.billing_entity) = lower($5))
-                 AND ($6::text IS NULL OR d.s3uid IN (SELECT s3uid FROM metering.bucket_usage WHERE bucket_name = $6
-                                                      UNION SELECT s3uid FROM shared.buckets WHERE name = $6 AND NOT is_deleted))
-                 AND ($7::text IS NULL OR a.location = upper($7))
-                 AND ($8::text IS NULL OR lower(d.storage_type) = lower($8))
-           ), used AS (
-             SELECT m.*,
-                    -- The hours of the first day, where it doesn't count whole, and the days after it.
-                    (coalesce((SELECT sum(u.bytes_in + u.bytes_out) FROM metering.usage_records u
-                               WHERE u.s3uid = m.s3uid AND m.from_at > date_trunc('day', m.from_at, 'UTC')
-                                   AND u.hour >= date_trunc('hour', m.from_at, 'UTC')
-                                   AND u.hour < date_trunc('day', m.from_at, 'UTC') + interval '1 day'), 0)
-                     + coalesce((SELECT sum(t.bytes_in + t.bytes_out) FROM metering.traffic_days t
-                                 WHERE t.s3uid = m.s3uid AND t.day::timestamp AT TIME ZONE 'UTC' >= m.from_at
-                                     AND t.day::timestamp AT TIME ZONE 'UTC' < m.to_at), 0))::bigint AS traffic_bytes,
-                    (SELECT greatest(max(a.measured_at), max(b.measured_at)) FROM metering.measured_accounts a
-                     LEFT JOIN metering.bucket_usage b USING (s3uid) WHERE a.s3uid = m.s3uid) AS measured_at,
-                    coalesce((SELECT s.last_bytes FROM metering.storage_days s
-                              WHERE s.s3uid = m.s3uid AND s.day::timestamp AT TIME ZONE 'UTC' < m.to_at
-                              ORDER BY s.day DESC LIMIT 1), 0) AS stored_bytes,
-                    -- A day without a row is as the last one before it ended.
-                    greatest(coalesce((SELECT max(s.peak_bytes) FROM metering.storage_days s
-                                       WHERE s.s3uid = m.s3uid AND s.day >= (m.from_at AT TIME ZONE 'UTC')::date
-                                           AND s.day::timestamp AT TIME ZONE 'UTC' < m.to_at), 0),
-                             coalesce((SELECT s.last_bytes FROM metering.storage_days s
-                                       WHERE s.s3uid = m.s3uid AND s.day < (m.from_at AT TIME ZONE 'UTC')::date
-                                       ORDER BY s.day DESC LIMIT 1), 0)) AS peak_bytes
-             FROM matching m
-           )
-           SELECT id AS "id!", s3uid AS "s3uid!", name AS "name!", customer_id AS "customer_id!", email AS "email!",
-                  billing_entity AS "billing_entity!", currency AS "currency!", plan_id AS "plan_id!",
-                  base_price AS "base_price!", price AS "price!", payment_period AS "payment_period!",
-                  state AS "state!", period_start AS "period_start!", period_end AS "period_end!",
-                  location AS "location!", traffic_bytes AS "traffic_bytes!", stored_bytes AS "stored_bytes!",
-                  peak_bytes AS "peak_bytes!", measured_at, count(*) OVER () AS "total!"
-           FROM used
-           ORDER BY CASE $9::text WHEN 'traffic' THEN traffic_bytes WHEN 'peak' THEN peak_bytes
-                                  WHEN '-traffic' THEN -traffic_bytes WHEN '-peak' THEN -peak_bytes END,
-                    CASE WHEN $15 THEN -customer_id ELSE customer_id END, CASE WHEN $15 THEN -id ELSE id END
-           OFFSET $13 LIMIT $14"#,
-        scope.customer_id().map(|id| id.0),
-        wanted.plan_id.map(|id| id.0),
-        wanted.s3uid,
-        wanted.email,
-        wanted.billing,
-        wanted.bucket_name.as_ref().map(model::BucketName::as_str),
-        wanted.location,
-        wanted.storage_type,
-        sort_key(wanted),
-        wanted.period_from.map(start_of),
-        to,
-        now,
-        offset,
-        limit,
-        wanted.order_by == Some(SortDirection::Descending)
-    )
-    .fetch_all(pool)
-    .await?)
+    // Of a customer's own accounts the plan is the same for every customer, so it is made once.
+    Ok(if scope.customer_id().is_some() {
+        page!("d.customer_id = $1", pool, scope, wanted, now, offset, limit)
+    } else {
+        page!("$1::bigint IS NULL", pool, scope, wanted, now, offset, limit)
+    })
 }
 
 fn start_of(day: NaiveDate) -> Timestamp {
