@@ -20,6 +20,9 @@ use crate::stage::{Account, Stage};
 /// Of whom is asked, beside all others.
 const ACCOUNTS: usize = 64;
 const BUCKETS: usize = 10;
+/// How many others there are.
+const SIZES: [(&str, usize); 4] =
+    [("64 accounts", 0), ("10,000 accounts", 10_000), ("100,000 accounts", 100_000), ("1,000,000 accounts", 1_000_000)];
 
 const LIST: Job = Job { action: "get_users", is_command: false, parameters: |_| json!({ "limit": 50 }) };
 const LIST_ALL: Job =
@@ -50,8 +53,8 @@ impl Measure for Growth {
 
     async fn prepare(&self, setting: &Setting) -> Result<Vec<Group>> {
         let sizes: &[(&str, usize)] = match setting.effort {
-            Effort::Quick => &[("64 accounts", 0), ("10,000 accounts", 10_000)],
-            Effort::Full => &[("64 accounts", 0), ("100,000 accounts", 100_000), ("1,000,000 accounts", 1_000_000)],
+            Effort::Quick => &SIZES[..3],
+            Effort::Full => &SIZES,
         };
         let mut homes = Vec::new();
         for (name, others) in sizes {
