@@ -32,7 +32,7 @@ pub(crate) struct Row {
     pub(crate) total: i64,
 }
 
-/// The page of the accounts that match `$condition` (about `$1`) and what else is wanted. Usage is looked up for this page
+/// The page of the accounts that match `$condition` (about `$1` and `$6`) and what else is wanted. Usage is looked up for this page
 /// only, unless it decides which accounts are on it.
 macro_rules! page {
     ($condition:tt, $pool:expr, $scope:expr, $wanted:expr, $now:expr, $offset:expr, $limit:expr) => {
@@ -46,19 +46,15 @@ macro_rules! page {
                  AND ($2::bigint IS NULL OR d.plan_id = $2)
                  AND ($3::text IS NULL OR d.s3uid = $3) AND ($4::text IS NULL OR lower(d.email) = lower($4))
                  AND ($5::text IS NULL OR lower(d.billing_entity) = lower($5))
-                 AND ($6::text IS NULL OR d.s3uid IN (SELECT s3uid FROM metering.bucket_usage WHERE bucket_name = $6
-                                                      UNION SELECT s3uid FROM shared.buckets WHERE name = $6 AND NOT is_deleted))
                  AND ($7::text IS NULL OR a.location = upper($7))
                  AND ($8::text IS NULL OR lower(d.storage_type) = lower($8))
            ), page AS (
-             SELECT m.*, count(*) OVER () AS total, row_number() OVER (
-                 ORDER BY CASE $9::text WHEN 'traffic' THEN metering.traffic_between(s3uid, from_at, to_at)
-                                        WHEN '-traffic' THEN -metering.traffic_between(s3uid, from_at, to_at)
-                                        WHEN 'peak' THEN metering.peak_between(s3uid, from_at, to_at)
-                                        WHEN '-peak' THEN -metering.peak_between(s3uid, from_at, to_at) END,
-                          CASE WHEN $15 THEN -customer_id ELSE customer_id END, CASE WHEN $15 THEN -id ELSE id END
-             ) AS number
-             FROM matching m ORDER BY number OFFSET $13 LIMIT $14
+             SELECT m.*, CASE $9::text WHEN 'traffic' THEN metering.traffic_between(s3uid, from_at, to_at)
+                                       WHEN '-traffic' THEN -metering.traffic_between(s3uid, from_at, to_at)
+                                       WHEN 'peak' THEN metering.peak_between(s3uid, from_at, to_at)
+                                       WHEN '-peak' THEN -metering.peak_between(s3uid, from_at, to_at) END AS used,
+                    CASE WHEN $15 THEN -customer_id ELSE customer_id END AS customer, CASE WHEN $15 THEN -id ELSE id END AS number
+             FROM matching m ORDER BY used, customer, number OFFSET $13 LIMIT $14
            )
            SELECT d.id AS "id!", d.s3uid AS "s3uid!", d.name AS "name!", d.customer_id AS "customer_id!",
                   d.email AS "email!", d.billing_entity AS "billing_entity!", d.currency AS "currency!",
@@ -70,8 +66,8 @@ macro_rules! page {
                   metering.peak_between(d.s3uid, p.from_at, p.to_at) AS "peak_bytes!",
                   (SELECT greatest(max(a.measured_at), max(b.measured_at)) FROM metering.measured_accounts a
                    LEFT JOIN metering.bucket_usage b USING (s3uid) WHERE a.s3uid = d.s3uid) AS measured_at,
-                  p.total AS "total!"
-           FROM page p JOIN shared.service_details d ON d.id = p.id ORDER BY p.number"#,
+                  (SELECT count(*) FROM matching) AS "total!"
+           FROM page p JOIN shared.service_details d ON d.id = p.id ORDER BY p.used, p.customer, p.number"#,
             $scope.customer_id().map(|id| id.0),
             $wanted.plan_id.map(|id| id.0),
             $wanted.s3uid,
@@ -103,11 +99,28 @@ pub(crate) async fn page(
     offset: i64,
     limit: i64,
 ) -> Result<Vec<Row>, Failure> {
-    // Of a customer's own accounts the plan is the same for every customer, so it is made once.
+    // Of a customer's own accounts the plan is good whatever else is wanted, so it is made once; of all accounts it isn't.
     Ok(if scope.customer_id().is_some() {
-        page!("d.customer_id = $1", pool, scope, wanted, now, offset, limit)
+        page!(
+            "d.customer_id = $1
+                 AND ($6::text IS NULL
+                      OR EXISTS (SELECT FROM metering.bucket_usage b WHERE b.s3uid = d.s3uid AND b.bucket_name = $6)
+                      OR EXISTS (SELECT FROM shared.buckets b WHERE b.s3uid = d.s3uid AND b.name = $6 AND NOT b.is_deleted))",
+            pool, scope, wanted, now, offset, limit
+        )
     } else {
-        page!("$1::bigint IS NULL", pool, scope, wanted, now, offset, limit)
+        page!(
+            "$1::bigint IS NULL
+                 AND ($6::text IS NULL
+                      OR d.s3uid IN (SELECT s3uid FROM metering.bucket_usage WHERE bucket_name = $6
+                                     UNION SELECT s3uid FROM shared.buckets WHERE name = $6 AND NOT is_deleted))",
+            pool,
+            scope,
+            wanted,
+            now,
+            offset,
+            limit
+        )
     })
 }
 
