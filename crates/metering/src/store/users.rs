@@ -32,42 +32,42 @@ pub(crate) struct Row {
     pub(crate) total: i64,
 }
 
-/// The page of the accounts that match `$condition` (about `$1` and `$6`) and what else is wanted. Usage is looked up for this page
-/// only, unless it decides which accounts are on it.
-macro_rules! page {
+/// Who is on a page, and in which period their usage counts.
+struct Place {
+    id: i64,
+    from_at: Timestamp,
+    to_at: Timestamp,
+    /// How many match, on all pages.
+    total: i64,
+}
+
+/// Who is on the page of the accounts that match `$condition` (about `$1` and `$6`) and what else is wanted. Usage is added
+/// up only where it decides that.
+macro_rules! places {
     ($condition:tt, $pool:expr, $scope:expr, $wanted:expr, $now:expr, $offset:expr, $limit:expr) => {
         sqlx::query_as!(
-            Row,
+            Place,
             r#"WITH matching AS (
-             SELECT d.id, d.s3uid, d.customer_id, a.location, coalesce($10::timestamptz, d.period_start) AS from_at,
+             SELECT d.id, d.s3uid, d.customer_id, coalesce($10::timestamptz, d.period_start) AS from_at,
                     coalesce($11::timestamptz, $12::timestamptz) AS to_at
              FROM shared.service_details d JOIN shared.accounts a USING (s3uid)
-             WHERE d.state <> 'deleted' AND "# + $condition + r#"
+             WHERE d.state <> 'deleted' AND "#
+                + $condition
+                + r#"
                  AND ($2::bigint IS NULL OR d.plan_id = $2)
                  AND ($3::text IS NULL OR d.s3uid = $3) AND ($4::text IS NULL OR lower(d.email) = lower($4))
                  AND ($5::text IS NULL OR lower(d.billing_entity) = lower($5))
                  AND ($7::text IS NULL OR a.location = upper($7))
                  AND ($8::text IS NULL OR lower(d.storage_type) = lower($8))
-           ), page AS (
-             SELECT m.*, CASE $9::text WHEN 'traffic' THEN metering.traffic_between(s3uid, from_at, to_at)
-                                       WHEN '-traffic' THEN -metering.traffic_between(s3uid, from_at, to_at)
-                                       WHEN 'peak' THEN metering.peak_between(s3uid, from_at, to_at)
-                                       WHEN '-peak' THEN -metering.peak_between(s3uid, from_at, to_at) END AS used,
-                    CASE WHEN $15 THEN -customer_id ELSE customer_id END AS customer, CASE WHEN $15 THEN -id ELSE id END AS number
-             FROM matching m ORDER BY used, customer, number OFFSET $13 LIMIT $14
            )
-           SELECT d.id AS "id!", d.s3uid AS "s3uid!", d.name AS "name!", d.customer_id AS "customer_id!",
-                  d.email AS "email!", d.billing_entity AS "billing_entity!", d.currency AS "currency!",
-                  d.plan_id AS "plan_id!", d.base_price AS "base_price!", d.price AS "price!",
-                  d.payment_period AS "payment_period!", d.state AS "state!", d.period_start AS "period_start!",
-                  d.period_end AS "period_end!", p.location AS "location!",
-                  metering.traffic_between(d.s3uid, p.from_at, p.to_at) AS "traffic_bytes!",
-                  metering.stored_at(d.s3uid, p.to_at) AS "stored_bytes!",
-                  metering.peak_between(d.s3uid, p.from_at, p.to_at) AS "peak_bytes!",
-                  (SELECT greatest(max(a.measured_at), max(b.measured_at)) FROM metering.measured_accounts a
-                   LEFT JOIN metering.bucket_usage b USING (s3uid) WHERE a.s3uid = d.s3uid) AS measured_at,
-                  (SELECT count(*) FROM matching) AS "total!"
-           FROM page p JOIN shared.service_details d ON d.id = p.id ORDER BY p.used, p.customer, p.number"#,
+           SELECT id AS "id!", from_at AS "from_at!", to_at AS "to_at!", (SELECT count(*) FROM matching) AS "total!"
+           FROM matching
+           ORDER BY CASE $9::text WHEN 'traffic' THEN metering.traffic_between(s3uid, from_at, to_at)
+                                  WHEN '-traffic' THEN -metering.traffic_between(s3uid, from_at, to_at)
+                                  WHEN 'peak' THEN metering.peak_between(s3uid, from_at, to_at)
+                                  WHEN '-peak' THEN -metering.peak_between(s3uid, from_at, to_at) END,
+                    CASE WHEN $15 THEN -customer_id ELSE customer_id END, CASE WHEN $15 THEN -id ELSE id END
+           OFFSET $13 LIMIT $14"#,
             $scope.customer_id().map(|id| id.0),
             $wanted.plan_id.map(|id| id.0),
             $wanted.s3uid,
@@ -99,17 +99,22 @@ pub(crate) async fn page(
     offset: i64,
     limit: i64,
 ) -> Result<Vec<Row>, Failure> {
-    // Of a customer's own accounts the plan is good whatever else is wanted, so it is made once; of all accounts it isn't.
-    Ok(if scope.customer_id().is_some() {
-        page!(
+    // Two statements, so that neither is planned for the other's accounts.
+    let places = if scope.customer_id().is_some() {
+        places!(
             "d.customer_id = $1
                  AND ($6::text IS NULL
                       OR EXISTS (SELECT FROM metering.bucket_usage b WHERE b.s3uid = d.s3uid AND b.bucket_name = $6)
                       OR EXISTS (SELECT FROM shared.buckets b WHERE b.s3uid = d.s3uid AND b.name = $6 AND NOT b.is_deleted))",
-            pool, scope, wanted, now, offset, limit
+            pool,
+            scope,
+            wanted,
+            now,
+            offset,
+            limit
         )
     } else {
-        page!(
+        places!(
             "$1::bigint IS NULL
                  AND ($6::text IS NULL
                       OR d.s3uid IN (SELECT s3uid FROM metering.bucket_usage WHERE bucket_name = $6
@@ -121,7 +126,36 @@ pub(crate) async fn page(
             offset,
             limit
         )
-    })
+    };
+    rows(pool, &places).await
+}
+
+async fn rows(pool: &PgPool, places: &[Place]) -> Result<Vec<Row>, Failure> {
+    let Some(Place { total, .. }) = places.first() else { return Ok(Vec::new()) };
+    let times = |value: fn(&Place) -> Timestamp| places.iter().map(value).collect::<Vec<_>>();
+    Ok(sqlx::query_as!(
+        Row,
+        r#"SELECT d.id AS "id!", d.s3uid AS "s3uid!", d.name AS "name!", d.customer_id AS "customer_id!",
+                  d.email AS "email!", d.billing_entity AS "billing_entity!", d.currency AS "currency!",
+                  d.plan_id AS "plan_id!", d.base_price AS "base_price!", d.price AS "price!",
+                  d.payment_period AS "payment_period!", d.state AS "state!", d.period_start AS "period_start!",
+                  d.period_end AS "period_end!", a.location AS "location!",
+                  metering.traffic_between(d.s3uid, p.from_at, p.to_at) AS "traffic_bytes!",
+                  metering.stored_at(d.s3uid, p.to_at) AS "stored_bytes!",
+                  metering.peak_between(d.s3uid, p.from_at, p.to_at) AS "peak_bytes!",
+                  greatest((SELECT measured_at FROM metering.measured_accounts m WHERE m.s3uid = d.s3uid),
+                           (SELECT max(measured_at) FROM metering.bucket_usage b WHERE b.s3uid = d.s3uid)) AS measured_at,
+                  $4::bigint AS "total!"
+           FROM UNNEST($1::bigint[], $2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS p (id, from_at, to_at, number)
+           JOIN shared.service_details d ON d.id = p.id JOIN shared.accounts a ON a.s3uid = d.s3uid
+           ORDER BY p.number"#,
+        &places.iter().map(|place| place.id).collect::<Vec<_>>(),
+        &times(|place| place.from_at),
+        &times(|place| place.to_at),
+        total
+    )
+    .fetch_all(pool)
+    .await?)
 }
 
 fn start_of(day: NaiveDate) -> Timestamp {
