@@ -3,6 +3,7 @@
 use messages::{Action, CallerAddress, CommandKey, Encoding, Envelope, Event, Reply, Request, Subject};
 use model::{CustomerId, Principal, Timestamp};
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
@@ -34,6 +35,69 @@ pub struct Record<'a, D> {
     pub data: &'a D,
     /// W3C trace context of the command behind it.
     pub traceparent: Option<&'a str>,
+}
+
+/// The columns of several records.
+#[derive(Debug, Default)]
+struct Columns {
+    subjects: Vec<String>,
+    ids: Vec<Uuid>,
+    times: Vec<Timestamp>,
+    sources: Vec<String>,
+    events: Vec<String>,
+    customers: Vec<Option<i64>>,
+    actors: Vec<String>,
+    descriptions: Vec<String>,
+    data: Vec<Value>,
+    traceparents: Vec<Option<String>>,
+    envelopes: Vec<Value>,
+    bodies: Vec<Value>,
+}
+
+impl Columns {
+    async fn insert(&self, connection: &mut PgConnection) -> Result<(), Failure> {
+        // Subjects are locked in an order that all agree on.
+        sqlx::query!(
+            r#"WITH given AS (
+                 SELECT * FROM UNNEST($1::text[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[],
+                                      $7::text[], $8::text[], $9::jsonb[], $10::text[], $11::jsonb[], $12::jsonb[])
+                     WITH ORDINALITY AS r (subject, event_id, recorded_at, source, event, customer_id, actor,
+                                           description, data, traceparent, envelope, body, place)
+               ), newest AS (
+                 INSERT INTO subject_versions AS v (subject, version)
+                 SELECT subject, count(*) FROM given GROUP BY subject ORDER BY subject
+                 ON CONFLICT (subject) DO UPDATE SET version = v.version + EXCLUDED.version
+                 RETURNING subject, version
+               ), versioned AS (
+                 SELECT given.*, version + 1 - row_number() OVER (PARTITION BY subject ORDER BY place DESC) AS version
+                 FROM given JOIN newest USING (subject)
+               ), entry AS (
+                 INSERT INTO history.entries (event_id, recorded_at, source, event, subject, subject_version,
+                                              customer_id, actor, description, data, traceparent)
+                 SELECT event_id, recorded_at, source, event, subject, version, customer_id, actor, description, data,
+                        traceparent
+                 FROM versioned ORDER BY place
+               )
+               INSERT INTO outbox (subject, envelope, body, created_at)
+               SELECT subject, envelope, (body || jsonb_build_object('subject_version', version))::text, recorded_at
+               FROM versioned ORDER BY place"#,
+            &self.subjects,
+            &self.ids,
+            &self.times,
+            &self.sources,
+            &self.events,
+            &self.customers as &[Option<i64>],
+            &self.actors,
+            &self.descriptions,
+            &self.data,
+            &self.traceparents as &[Option<String>],
+            &self.envelopes,
+            &self.bodies
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
 }
 
 /// An open transaction. Dropped without [`Step::commit`], it leaves nothing behind.
@@ -186,6 +250,35 @@ impl Step {
         .execute(self.connection())
         .await?;
         Ok(())
+    }
+
+    /// The same as [`Step::record`] for several, in this order, with one statement. Several may be about one subject.
+    pub async fn record_all<'a, D: Serialize + 'a>(
+        &mut self,
+        records: impl IntoIterator<Item = Record<'a, D>>,
+    ) -> Result<(), Failure> {
+        let mut columns = Columns::default();
+        for record in records {
+            let (actor, traceparent) = (record.actor.to_owned(), record.traceparent.map(str::to_owned));
+            let event = self.event(record)?;
+            columns.envelopes.push(serde_json::to_value(Envelope::event(&event, traceparent.as_deref()))?);
+            columns.bodies.push(serde_json::to_value(&event)?);
+            columns.actors.push(actor);
+            columns.traceparents.push(traceparent);
+            columns.subjects.push(event.subject);
+            columns.ids.push(event.id);
+            columns.times.push(event.time);
+            columns.sources.push(event.source);
+            columns.events.push(event.event);
+            columns.customers.push(event.customer_id.map(|id| id.0));
+            columns.descriptions.push(event.description);
+            columns.data.push(event.data);
+        }
+        if columns.ids.is_empty() {
+            return Ok(());
+        }
+        self.has_outbox_rows = true;
+        columns.insert(self.connection()).await
     }
 
     /// Adds an event to the outbox that is no entry of the history, because the role's own tables keep what it says.

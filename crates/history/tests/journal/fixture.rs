@@ -188,16 +188,20 @@ pub(crate) fn subject(plan: i64) -> Subject {
 
 /// Records that `name` was made; what a handler does when it changes something.
 pub(crate) async fn record(step: &mut Step, plan: i64, name: &str) -> Result<(), Failure> {
-    step.record(Record {
+    step.record(made(plan, name, &json!({"name": name}))).await
+}
+
+/// What is recorded of a thing.
+pub(crate) fn made<'a>(plan: i64, name: &str, data: &'a serde_json::Value) -> Record<'a, serde_json::Value> {
+    Record {
         event: "thing.made",
         subject: subject(plan),
         customer_id: Some(CustomerId(7)),
         actor: "customer:7",
         description: format!("{name} made"),
-        data: &json!({"name": name}),
+        data,
         traceparent: None,
-    })
-    .await
+    }
 }
 
 /// Cuts the step's connection, as a server that goes away does; what follows in this step fails.

@@ -1,8 +1,9 @@
 //! The history log and who may do what to it.
 
-use history::read_log;
+use history::{Record, read_log};
+use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, record, request, subject};
+use crate::fixture::{Fixture, made, record, request, subject};
 use crate::outside::World;
 
 #[tokio::test]
@@ -34,6 +35,42 @@ async fn an_entry_and_its_event_carry_the_same_facts() {
                  AND e.event = 'thing.made' AND e.source = '/purser/provisioner' AND e.actor = 'customer:7'
                  AND e.customer_id = 7 AND e.subject_version = 1";
     assert_eq!(fixture.number(same).await, 1);
+}
+
+#[tokio::test]
+async fn several_records_at_once_are_what_they_are_one_by_one() {
+    let (one_by_one, at_once) = (Fixture::new().await, Fixture::new().await);
+    let names = [("a", 1), ("b", 2), ("c", 1), ("d", 3), ("e", 1), ("f", 2)];
+    for fixture in [&one_by_one, &at_once] {
+        let mut step = fixture.journal.step().await.expect("a step");
+        record(&mut step, 2, "before").await.expect("a record");
+        step.commit().await.expect("committed");
+    }
+    let mut step = one_by_one.journal.step().await.expect("a step");
+    for (name, plan) in names {
+        record(&mut step, plan, name).await.expect("a record");
+    }
+    step.commit().await.expect("committed");
+    let mut step = at_once.journal.step().await.expect("a step");
+    let data: Vec<_> = names.iter().map(|(name, _)| json!({"name": name})).collect();
+    let records = names.iter().zip(&data).map(|((name, plan), data)| made(*plan, name, data));
+    step.record_all(records).await.expect("records");
+    step.record_all(Vec::<Record<'_, Value>>::new()).await.expect("nothing to record");
+    step.commit().await.expect("committed");
+    for same in [
+        "SELECT concat_ws(' ', id, recorded_at, source, event, subject, subject_version, customer_id, actor,
+                          description, data, traceparent) FROM history.entries ORDER BY id",
+        "SELECT concat_ws(' ', id, subject, envelope #- '{headers,ce-id}' #- '{message_id}', body::jsonb - 'id',
+                          created_at) FROM outbox ORDER BY id",
+        "SELECT subject || ' ' || version FROM subject_versions ORDER BY subject",
+    ] {
+        assert_eq!(at_once.texts(same).await, one_by_one.texts(same).await);
+    }
+    let versions = "SELECT subject || ' ' || subject_version FROM history.entries ORDER BY id";
+    assert_eq!(
+        at_once.texts(versions).await,
+        ["plan/2 1", "plan/1 1", "plan/2 2", "plan/1 2", "plan/3 1", "plan/1 3", "plan/2 3"]
+    );
 }
 
 #[tokio::test]
