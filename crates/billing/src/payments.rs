@@ -98,7 +98,7 @@ async fn settle(
     let settled = Money::rounded(amount.amount().min(owed.amount()), amount.currency());
     let transaction = Transaction::payment(amount, settled).map_err(|error| uncountable(&error))?;
     let source = Source::Payment(payment.id);
-    let id = store::ledger::post(step.connection(), customer_id, amount.currency(), source, &transaction, now).await?;
+    let id = store::ledger::post(step.connection(), customer_id, amount.currency(), source, transaction, now).await?;
     settle_open(step, id, customer_id, amount, first).await
 }
 

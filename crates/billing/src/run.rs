@@ -71,7 +71,7 @@ pub(crate) async fn by_itself(journal: &Journal, settings: &Settings, soft: &Can
 
 fn count(progress: &mut Progress, outcome: &Invoicing) {
     match outcome {
-        Invoicing::Issued(_) | Invoicing::HandedOver => progress.issued += 1,
+        Invoicing::Issued | Invoicing::HandedOver => progress.issued += 1,
         Invoicing::Nothing => progress.empty += 1,
         Invoicing::Waiting => progress.waiting += 1,
         Invoicing::Failed => progress.failed += 1,

@@ -1,10 +1,13 @@
 //! Services whose next document is due, with all that it depends on.
 
+use std::collections::BTreeMap;
+
 use chrono::{NaiveDate, TimeDelta};
 use history::Failure;
 use model::{Currency, CustomerId, S3Uid, ServiceId, Timestamp};
 use sqlx::PgConnection;
 
+use super::plans::Held;
 use super::{broken, plans};
 use crate::domain::charge::Life;
 use crate::domain::schedule::Schedule;
@@ -64,23 +67,63 @@ pub(crate) async fn lock_together(connection: &mut PgConnection) -> Result<bool,
     Ok(locked.fetch_one(connection).await?)
 }
 
-/// A service with its plans.
-pub(crate) async fn billed(connection: &mut PgConnection, id: ServiceId) -> Result<Billed, Failure> {
-    let row = sqlx::query!(
-        "SELECT s.s3uid, o.name, s.customer_id, s.currency, s.created_at, s.charged_until, s.used_until,
+/// Locks one service, if it is still due by `at` and nobody else holds it.
+pub(crate) async fn lock(connection: &mut PgConnection, id: ServiceId, at: Timestamp) -> Result<bool, Failure> {
+    let locked = sqlx::query_scalar!(
+        "SELECT id FROM billing.services WHERE id = $1 AND next_invoice_at <= $2 FOR UPDATE SKIP LOCKED",
+        id.0,
+        at
+    );
+    Ok(locked.fetch_optional(connection).await?.is_some())
+}
+
+struct Row {
+    id: i64,
+    s3uid: String,
+    name: String,
+    customer_id: i64,
+    currency: String,
+    created_at: Timestamp,
+    charged_until: Option<NaiveDate>,
+    used_until: Option<NaiveDate>,
+    invoiced_periods: i32,
+    next_invoice_at: Option<Timestamp>,
+    period_number: i32,
+    is_external: bool,
+}
+
+/// Services with their plans, in this order; each may be broken for itself.
+pub(crate) async fn billed(
+    connection: &mut PgConnection,
+    ids: &[ServiceId],
+) -> Result<Vec<Result<Billed, Failure>>, Failure> {
+    let numbers: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT s.id, s.s3uid, o.name, s.customer_id, s.currency, s.created_at, s.charged_until, s.used_until,
                 s.invoiced_periods, s.next_invoice_at, s.period_number, o.is_external
-         FROM billing.services s JOIN billing.orders o ON o.id = s.order_id WHERE s.id = $1",
-        id.0
+         FROM billing.services s JOIN billing.orders o ON o.id = s.order_id WHERE s.id = ANY ($1)",
+        &numbers
     )
-    .fetch_one(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
+    let mut plans = plans::of_services(connection, &numbers).await?;
+    let mut rows: BTreeMap<i64, Row> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let services = ids.iter().map(|id| {
+        let row = rows.remove(&id.0).ok_or_else(|| broken("service", &format!("{id} is gone")))?;
+        service(row, plans.remove(&id.0).unwrap_or_default())
+    });
+    Ok(services.collect())
+}
+
+fn service(row: Row, plans: Vec<Held>) -> Result<Billed, Failure> {
     let currency: Currency = row.currency.parse().map_err(|error| broken("service", &error))?;
-    let segments = plans::of_service(connection, id, currency).await?;
-    let first = &segments.first().ok_or_else(|| broken("service", &format!("{id} has no plan")))?.plan;
+    let segments = plans.into_iter().map(|held| held.segment(currency)).collect::<Result<Vec<_>, _>>()?;
+    let first = &segments.first().ok_or_else(|| broken("service", &format!("{} has no plan", row.id)))?.plan;
     let start: NaiveDate = row.created_at.date_naive();
     let number = |number: i32| u32::try_from(number).map_err(|error| broken("service", &error));
     Ok(Billed {
-        id,
+        id: ServiceId(row.id),
         s3uid: row.s3uid.parse().map_err(|error| broken("service", &error))?,
         name: row.name,
         is_external: row.is_external,
@@ -98,19 +141,23 @@ pub(crate) async fn billed(connection: &mut PgConnection, id: ServiceId) -> Resu
     })
 }
 
-/// Writes how far a service is invoiced, and when its next document is due; never, where there is nothing more.
+/// Writes of each of these services for how many periods it is invoiced, and when its next document is due; never, where
+/// there is nothing more.
 pub(crate) async fn advance(
     connection: &mut PgConnection,
-    id: ServiceId,
-    invoiced_periods: u32,
-    next_invoice_at: Option<Timestamp>,
+    services: &[(ServiceId, u32, Option<Timestamp>)],
 ) -> Result<(), Failure> {
+    let ids: Vec<i64> = services.iter().map(|(id, ..)| id.0).collect();
+    let periods: Vec<i32> = services.iter().map(|(_, count, _)| i32::try_from(*count).unwrap_or(i32::MAX)).collect();
+    let next: Vec<Option<Timestamp>> = services.iter().map(|(.., next)| *next).collect();
     sqlx::query!(
-        "UPDATE billing.services SET invoiced_periods = $2, next_invoice_at = $3, invoice_retry_at = NULL
-         WHERE id = $1",
-        id.0,
-        i32::try_from(invoiced_periods).unwrap_or(i32::MAX),
-        next_invoice_at
+        "UPDATE billing.services s
+         SET invoiced_periods = a.periods, next_invoice_at = a.next_invoice_at, invoice_retry_at = NULL
+         FROM UNNEST($1::bigint[], $2::integer[], $3::timestamptz[]) AS a (id, periods, next_invoice_at)
+         WHERE s.id = a.id",
+        &ids,
+        &periods,
+        &next as &[Option<Timestamp>]
     )
     .execute(connection)
     .await?;
@@ -141,9 +188,13 @@ pub(crate) async fn put_off(connection: &mut PgConnection, id: ServiceId, now: T
     Ok(())
 }
 
-/// Passes a service over for a while: its usage isn't final.
-pub(crate) async fn wait(connection: &mut PgConnection, id: ServiceId, now: Timestamp) -> Result<(), Failure> {
-    sqlx::query!("UPDATE billing.services SET invoice_retry_at = $2 WHERE id = $1", id.0, now + TimeDelta::minutes(3))
+/// Passes services over for a while: their usage isn't final.
+pub(crate) async fn wait(connection: &mut PgConnection, ids: &[ServiceId], now: Timestamp) -> Result<(), Failure> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let (ids, until) = (ids.iter().map(|id| id.0).collect::<Vec<_>>(), now + TimeDelta::minutes(3));
+    sqlx::query!("UPDATE billing.services SET invoice_retry_at = $2 WHERE id = ANY ($1)", &ids, until)
         .execute(connection)
         .await?;
     Ok(())

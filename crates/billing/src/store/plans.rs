@@ -1,10 +1,10 @@
 //! `billing.plan_versions` and `billing.plan_prices`. A plan is its newest version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use history::Failure;
-use model::{Currency, Money, OrderId, PlanId, ServiceId, Timestamp};
+use model::{Currency, Money, OrderId, PlanId, Timestamp};
 use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
@@ -35,6 +35,7 @@ struct Row {
 
 struct PriceRow {
     plan_id: i64,
+    version: i32,
     currency: String,
     price: Decimal,
     setup_fee: Decimal,
@@ -89,7 +90,8 @@ pub(crate) async fn newest(connection: &mut PgConnection, id: Option<PlanId>) ->
     .await?;
     let prices = sqlx::query_as!(
         PriceRow,
-        "SELECT plan_id, currency, price, setup_fee, traffic_overage_price_per_gb, storage_overage_price_per_gb
+        "SELECT plan_id, version, currency, price, setup_fee, traffic_overage_price_per_gb,
+                storage_overage_price_per_gb
          FROM billing.plan_prices JOIN billing.plans USING (plan_id, version)
          WHERE $1::bigint IS NULL OR plan_id = $1",
         id
@@ -118,31 +120,48 @@ fn price(row: &PriceRow, currency: Currency) -> PlanPrice {
     }
 }
 
-/// The plans that a service had, one after the other, with their prices in its currency.
-pub(crate) async fn of_service(
+/// A plan that a service had.
+#[derive(Debug)]
+pub(crate) struct Held {
+    number: i32,
+    from: NaiveDate,
+    plan: Plan,
+}
+
+impl Held {
+    /// With its price in the service's currency.
+    pub(crate) fn segment(self, currency: Currency) -> Result<Segment, Failure> {
+        let price = self.plan.prices.get(&currency).cloned();
+        Ok(Segment {
+            number: u32::try_from(self.number).map_err(|error| broken("service plan", &error))?,
+            from: self.from,
+            price: price.ok_or_else(|| broken("service plan", &format!("no price in {currency}")))?,
+            plan: self.plan,
+        })
+    }
+}
+
+/// The plans that services had, one after the other, by service.
+pub(crate) async fn of_services(
     connection: &mut PgConnection,
-    service_id: ServiceId,
-    currency: Currency,
-) -> Result<Vec<Segment>, Failure> {
-    let segments = sqlx::query!(
-        "SELECT number, from_day, plan_id, plan_version FROM billing.service_plans WHERE service_id = $1
-         ORDER BY number",
-        service_id.0
+    services: &[i64],
+) -> Result<BTreeMap<i64, Vec<Held>>, Failure> {
+    let rows = sqlx::query!(
+        "SELECT service_id, number, from_day, plan_id, plan_version FROM billing.service_plans
+         WHERE service_id = ANY ($1) ORDER BY service_id, number",
+        services
     )
     .fetch_all(&mut *connection)
     .await?;
-    let mut found = Vec::with_capacity(segments.len());
-    for row in segments {
-        let plan = version(connection, PlanId(row.plan_id), row.plan_version).await?;
-        let price = plan.prices.get(&currency).cloned();
-        found.push(Segment {
-            number: u32::try_from(row.number).map_err(|error| broken("service plan", &error))?,
-            from: row.from_day,
-            price: price.ok_or_else(|| broken("service plan", &format!("no price in {currency}")))?,
-            plan,
-        });
+    let names: BTreeSet<_> = rows.iter().map(|row| (row.plan_id, row.plan_version)).collect();
+    let plans = versions(connection, names).await?;
+    let mut held: BTreeMap<i64, Vec<Held>> = BTreeMap::new();
+    for row in rows {
+        let plan = plans.get(&(row.plan_id, row.plan_version)).cloned();
+        let plan = plan.ok_or_else(|| broken("service plan", &format!("plan {} is gone", row.plan_id)))?;
+        held.entry(row.service_id).or_default().push(Held { number: row.number, from: row.from_day, plan });
     }
-    Ok(found)
+    Ok(held)
 }
 
 /// The periods and the minimum term of what was ordered, if it begins on `start`.
@@ -164,34 +183,46 @@ pub(crate) async fn terms_of_order(
     Ok((Schedule { start, period, billing_day }, minimum_term))
 }
 
-/// One version of a plan.
-pub(crate) async fn version(connection: &mut PgConnection, id: PlanId, version: i32) -> Result<Plan, Failure> {
-    let row = sqlx::query_as!(
+/// Versions of plans, by plan and version.
+async fn versions(
+    connection: &mut PgConnection,
+    names: BTreeSet<(i64, i32)>,
+) -> Result<BTreeMap<(i64, i32), Plan>, Failure> {
+    let (ids, numbers): (Vec<i64>, Vec<i32>) = names.into_iter().unzip();
+    let rows = sqlx::query_as!(
         Row,
         "SELECT plan_id, version, name, active, storage_type, locations, base_price, quota_bytes,
                 included_storage_bytes, included_traffic_in_bytes, included_traffic_out_bytes, minimum_term,
                 payment_period, billing_day, overage_traffic, ftps
-         FROM billing.plan_versions WHERE plan_id = $1 AND version = $2",
-        id.0,
-        version
+         FROM billing.plan_versions
+         WHERE (plan_id, version) IN (SELECT * FROM UNNEST($1::bigint[], $2::integer[]))",
+        &ids,
+        &numbers
     )
-    .fetch_one(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
-    let mut plan = Plan::try_from(row)?;
     let prices = sqlx::query_as!(
         PriceRow,
-        "SELECT plan_id, currency, price, setup_fee, traffic_overage_price_per_gb, storage_overage_price_per_gb
-         FROM billing.plan_prices WHERE plan_id = $1 AND version = $2",
-        id.0,
-        version
+        "SELECT plan_id, version, currency, price, setup_fee, traffic_overage_price_per_gb,
+                storage_overage_price_per_gb
+         FROM billing.plan_prices
+         WHERE (plan_id, version) IN (SELECT * FROM UNNEST($1::bigint[], $2::integer[]))",
+        &ids,
+        &numbers
     )
     .fetch_all(connection)
     .await?;
+    let mut plans = BTreeMap::new();
+    for row in rows {
+        plans.insert((row.plan_id, row.version), Plan::try_from(row)?);
+    }
     for row in prices {
         let currency: Currency = row.currency.parse().map_err(|error| broken("price", &error))?;
-        plan.prices.insert(currency, price(&row, currency));
+        if let Some(plan) = plans.get_mut(&(row.plan_id, row.version)) {
+            plan.prices.insert(currency, price(&row, currency));
+        }
     }
-    Ok(plan)
+    Ok(plans)
 }
 
 /// Adds a version of a plan. Versions are never changed.

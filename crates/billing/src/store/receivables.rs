@@ -26,27 +26,35 @@ pub(crate) enum First<'a> {
     Service(ServiceId),
 }
 
-/// Notes what is to be paid of an invoice.
+/// What is to be paid of an invoice.
+#[derive(Debug)]
+pub(crate) struct NewReceivable {
+    pub(crate) document_id: Uuid,
+    pub(crate) service_id: ServiceId,
+    pub(crate) customer_id: CustomerId,
+    pub(crate) gross: Money,
+    pub(crate) due_on: NaiveDate,
+}
+
+/// Notes what is to be paid of invoices; where that is nothing, they are settled now.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
-    document_id: Uuid,
-    service_id: ServiceId,
-    customer_id: CustomerId,
-    gross: Money,
-    due_on: NaiveDate,
+    receivables: &[NewReceivable],
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let currency = gross.currency();
     sqlx::query!(
         "INSERT INTO billing.receivables (document_id, service_id, customer_id, currency, open_amount, due_on,
              settled_at)
-         VALUES ($1, $2, $3, $4, $5::numeric, $6, CASE WHEN $5::numeric = 0 THEN $7::timestamptz END)",
-        document_id,
-        service_id.0,
-        customer_id.0,
-        currency.code(),
-        gross.amount(),
-        due_on,
+         SELECT document_id, service_id, customer_id, currency, gross, due_on,
+                CASE WHEN gross = 0 THEN $7::timestamptz END
+         FROM UNNEST($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::numeric[], $6::date[])
+              AS r (document_id, service_id, customer_id, currency, gross, due_on)",
+        &receivables.iter().map(|new| new.document_id).collect::<Vec<_>>(),
+        &receivables.iter().map(|new| new.service_id.0).collect::<Vec<_>>(),
+        &receivables.iter().map(|new| new.customer_id.0).collect::<Vec<_>>(),
+        &receivables.iter().map(|new| new.gross.currency().code().to_owned()).collect::<Vec<_>>(),
+        &receivables.iter().map(|new| new.gross.amount()).collect::<Vec<_>>(),
+        &receivables.iter().map(|new| new.due_on).collect::<Vec<_>>(),
         now
     )
     .execute(connection)

@@ -6,6 +6,7 @@ mod invoices;
 mod money;
 mod overtaken;
 mod runs;
+mod together;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -122,12 +123,16 @@ impl Fixture {
 
     /// A running service that has just begun, without a broker and a provisioner.
     async fn service(&self, plan_id: i64) -> (ServiceId, S3Uid) {
+        self.service_of(CUSTOMER, plan_id, Currency::EUR).await
+    }
+
+    async fn service_of(&self, customer_id: CustomerId, plan_id: i64, currency: Currency) -> (ServiceId, S3Uid) {
         let (mut step, s3uid) = (self.journal.step().await.unwrap(), S3Uid::random());
         let now = step.now();
         let plan = store::plans::newest(step.connection(), Some(model::PlanId(plan_id))).await.unwrap().pop().unwrap();
         let order = Order {
             id: OrderId(Uuid::now_v7()),
-            customer_id: CUSTOMER,
+            customer_id,
             name: order::name_of(&s3uid),
             s3uid: s3uid.clone(),
             location: "NL".parse().unwrap(),
@@ -138,7 +143,7 @@ impl Fixture {
             state: OrderState::Provisioning,
             deadline: now,
         };
-        store::orders::insert(step.connection(), &order, &plan, Currency::EUR, now).await.unwrap();
+        store::orders::insert(step.connection(), &order, &plan, currency, now).await.unwrap();
         store::orders::conclude(step.connection(), order.id, None, now).await.unwrap();
         let (schedule, term) =
             store::plans::terms_of_order(step.connection(), order.id, now.date_naive()).await.unwrap();

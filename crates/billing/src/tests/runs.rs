@@ -16,6 +16,16 @@ impl Fixture {
         self.move_to("2026-06-02T00:00:00Z");
     }
 
+    /// Waits until what was killed holds nothing any more: its last statement ends first.
+    async fn no_transactions(&self) {
+        let open = "SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+                        AND xact_start IS NOT NULL";
+        while sqlx::query_scalar::<_, i64>(open).fetch_one(self.journal.pool()).await.unwrap() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Each service has each of its four periods once, and the numbers have no gaps.
     async fn assert_each_once(&self) {
         let lines = self.sql(
@@ -56,6 +66,7 @@ async fn a_run_that_is_killed_anywhere_is_gone_on_with() {
         let killed = run(&journal, &settings, now, |_| {});
         let _ = tokio::time::timeout(Duration::from_millis(milliseconds), killed).await;
     }
+    fixture.no_transactions().await;
     fixture.run().await;
     fixture.assert_each_once().await;
 }
