@@ -36,7 +36,8 @@ impl Copies {
                 std::future::ready(Ok(rows))
             });
             let rows = rows.await?;
-            let count = rows.iter().filter(|byte| **byte == b'\n').count();
+            // Each row ends with a line feed.
+            let count = rows.split(|byte| *byte == b'\n').count() - 1;
             taken.push(Table { name, rows, count });
         }
         Ok(Self { tables: taken })
