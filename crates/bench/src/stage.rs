@@ -29,6 +29,7 @@ const FIRST_CUSTOMER: i64 = 101;
 const ORDERS_AT_ONCE: usize = 16;
 const FILL_LIMIT: Duration = Duration::from_mins(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
+const TRAFFIC_INTERVAL: Duration = Duration::from_secs(1);
 /// Each role with the figure under which its process counts, beside all together.
 const ROLES: [(&str, &str); 4] = [
     ("provisioner", "cpu_provisioner"),
@@ -82,15 +83,37 @@ impl Stage {
     /// Starts everything, with plans and customers.
     pub(crate) async fn start(setting: &Setting) -> Result<Arc<Self>> {
         let (store, services) = store::start(&setting.services).await?;
-        Self::start_on(setting, &services, Some(store)).await
+        Self::start_on(setting, &services, Some(store), &[]).await
+    }
+
+    /// The same with traffic in all buckets every second, and rounds of metering that read and write it.
+    pub(crate) async fn start_with_traffic(setting: &Setting) -> Result<Arc<Self>> {
+        let (store, services) = store::start(&setting.services).await?;
+        let url = format!("http://{}/traffic?every=1", store.address());
+        let often = [("PURSER__METERING__TRAFFIC_INTERVAL_SECONDS", "1")];
+        let stage = Self::start_on(setting, &services, Some(store), &often).await?;
+        let (running, http) = (Arc::downgrade(&stage), http::client()?);
+        tokio::spawn(async move {
+            while running.strong_count() > 0 {
+                // The store ends with the stage.
+                let _ = http.post(&url).send().await;
+                tokio::time::sleep(TRAFFIC_INTERVAL).await;
+            }
+        });
+        Ok(stage)
     }
 
     /// The same on the real store.
     pub(crate) async fn start_on_ceph(setting: &Setting) -> Result<Arc<Self>> {
-        Self::start_on(setting, &setting.services, None).await
+        Self::start_on(setting, &setting.services, None, &[]).await
     }
 
-    async fn start_on(setting: &Setting, services: &Services, stand_in: Option<Helper>) -> Result<Arc<Self>> {
+    async fn start_on(
+        setting: &Setting,
+        services: &Services,
+        stand_in: Option<Helper>,
+        variables: &[(&str, &str)],
+    ) -> Result<Arc<Self>> {
         let dir = tempfile::tempdir()?;
         let deployment = deployment(setting, services, &dir).await?;
         world::seed(&deployment).await?;
@@ -105,7 +128,7 @@ impl Stage {
         let http = tokens.iter().map(|token| HttpCaller::new(&url, Some(token))).collect::<Result<Vec<_>>>()?;
         let mut processes = Vec::new();
         for (role, _) in ROLES {
-            processes.push(deployment.spawn(role, &[]).await?);
+            processes.push(deployment.spawn(role, variables).await?);
         }
         let client = Client::connect(&deployment.amqp_url(FRONTEND_USER)).await?;
         let machine = setting.machine.processes();

@@ -31,8 +31,9 @@ impl Measure for Query {
     }
 
     fn about(&self) -> &'static str {
-        "`get_buckets_rmq` of accounts with 10 (a full run: and with 1,000) buckets. Floor: the same request to a classic \
-         queue that isn't durable, answered by a bare lapin worker with one prepared SELECT of as many rows."
+        "`get_buckets_rmq` of accounts with 10 (a full run: and with 1,000) buckets, while metering reads every second \
+         what all buckets have had of traffic. Floor: the same request to a classic queue that isn't durable, answered by a \
+         bare lapin worker with one prepared SELECT of as many rows; metering goes on beside it."
     }
 
     fn figures(&self) -> &'static [Figure] {
@@ -40,7 +41,7 @@ impl Measure for Query {
     }
 
     async fn prepare(&self, setting: &Setting) -> Result<Vec<Group>> {
-        let stage = Stage::start(setting).await?;
+        let stage = Stage::start_with_traffic(setting).await?;
         let sizes = match setting.effort {
             Effort::Quick => vec![SMALL],
             Effort::Full => vec![SMALL, LARGE],
