@@ -1,4 +1,4 @@
-//! The billing run: issues every document that is due, service by service.
+//! The billing run: issues every document that is due.
 //!
 //! Some services are one transaction, so a run that is killed has done what it did, and the next one goes on; runs side by
 //! side pass over what another one holds.
