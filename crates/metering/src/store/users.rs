@@ -78,8 +78,7 @@ macro_rules! places {
             $wanted.storage_type,
             sort_key($wanted),
             $wanted.period_from.map(start_of),
-            // To the end of the last day.
-            $wanted.period_to.and_then(|day| day.succ_opt()).map(start_of),
+            $wanted.period_to.and_then(day_after).map(start_of),
             $now,
             $offset,
             $limit,
@@ -99,8 +98,10 @@ pub(crate) async fn page(
     offset: i64,
     limit: i64,
 ) -> Result<Vec<Row>, Failure> {
-    // Two statements, so that neither is planned for the other's accounts.
-    let places = if scope.customer_id().is_some() {
+    // Several statements, so that none is planned for the other's accounts, and the common one isn't planned each time.
+    let places = if let (Some(customer_id), true) = (scope.customer_id(), takes_all(wanted)) {
+        places_of_customer(pool, customer_id, wanted, now, offset, limit).await?
+    } else if scope.customer_id().is_some() {
         places!(
             "d.customer_id = $1
                  AND ($6::text IS NULL
@@ -130,6 +131,43 @@ pub(crate) async fn page(
     rows(pool, &places).await
 }
 
+/// Whether nothing but the customer decides who is on the page.
+fn takes_all(wanted: &GetUsers) -> bool {
+    let GetUsers { plan_id, s3uid, email, billing, bucket_name, location, storage_type, order, .. } = wanted;
+    plan_id.is_none()
+        && [s3uid, email, billing, location, storage_type].into_iter().all(Option::is_none)
+        && bucket_name.is_none()
+        && order.is_none()
+}
+
+/// Who is on the page of all accounts of a customer: what their own list asks for, whenever it is opened.
+async fn places_of_customer(
+    pool: &PgPool,
+    customer_id: CustomerId,
+    wanted: &GetUsers,
+    now: Timestamp,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<Place>, Failure> {
+    Ok(sqlx::query_as!(
+        Place,
+        r#"SELECT d.id AS "id!", coalesce($2::timestamptz, d.period_start) AS "from_at!",
+                  coalesce($3::timestamptz, $4::timestamptz) AS "to_at!", count(*) OVER () AS "total!"
+           FROM shared.service_details d JOIN shared.accounts a USING (s3uid)
+           WHERE d.customer_id = $1 AND d.state <> 'deleted'
+           ORDER BY CASE WHEN $7 THEN -d.id ELSE d.id END OFFSET $5 LIMIT $6"#,
+        customer_id.0,
+        wanted.period_from.map(start_of),
+        wanted.period_to.and_then(day_after).map(start_of),
+        now,
+        offset,
+        limit,
+        wanted.order_by == Some(SortDirection::Descending)
+    )
+    .fetch_all(pool)
+    .await?)
+}
+
 async fn rows(pool: &PgPool, places: &[Place]) -> Result<Vec<Row>, Failure> {
     let Some(Place { total, .. }) = places.first() else { return Ok(Vec::new()) };
     let times = |value: fn(&Place) -> Timestamp| places.iter().map(value).collect::<Vec<_>>();
@@ -156,6 +194,11 @@ async fn rows(pool: &PgPool, places: &[Place]) -> Result<Vec<Row>, Failure> {
     )
     .fetch_all(pool)
     .await?)
+}
+
+/// A period goes to the end of its last day.
+fn day_after(day: NaiveDate) -> Option<NaiveDate> {
+    day.succ_opt()
 }
 
 fn start_of(day: NaiveDate) -> Timestamp {
