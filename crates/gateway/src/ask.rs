@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, header};
 use bus::{Message, RpcError};
-use messages::{ActionKind, Encoding, NOBODY, parameter_with_nul};
+use messages::{ActionKind, Encoding, NOBODY, continue_or_start_trace, parameter_with_nul};
 use model::Principal;
 use sha2::{Digest, Sha256};
 use tracing::{error, warn};
@@ -14,7 +14,6 @@ use crate::Gateway;
 use crate::callbacks;
 use crate::domain::call::{Call, message_id};
 use crate::domain::fault::{Fault, IDEMPOTENCY_KEY};
-use crate::domain::trace_context;
 use crate::incoming::{Incoming, session};
 use crate::observe::Observed;
 
@@ -156,7 +155,7 @@ fn message(
     message.message_id = Some(id.to_string());
     message.app_id = Some("purser-gateway".to_owned());
     message.timestamp = Some(gateway.clock.now());
-    message.headers.insert("traceparent".to_owned(), trace_context::continue_or_start(traceparent).into());
+    message.headers.insert("traceparent".to_owned(), continue_or_start_trace(traceparent, id).into());
     message.persistent = !query;
     message.mandatory = true;
     // A query that nobody waits for any more is not worth answering.

@@ -7,4 +7,3 @@ pub(crate) mod fault;
 pub(crate) mod login;
 pub(crate) mod parameters;
 pub(crate) mod storage_path;
-pub(crate) mod trace_context;

@@ -5,16 +5,17 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::http::Method;
-use messages::{ActionSpec, Delivery, Request, RequestError, parameter_with_nul};
+use messages::{ActionSpec, Delivery, Request, RequestError, continue_or_start_trace, parameter_with_nul};
 use model::{CustomerId, Principal};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
+use uuid::Uuid;
 
 use crate::domain::call::{Call, message_id};
 use crate::domain::client_address::client_address;
 use crate::domain::fault::Fault;
 use crate::domain::parameters::{self, PAIRS_MAX};
-use crate::domain::{storage_path, trace_context};
+use crate::domain::storage_path;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -36,8 +37,8 @@ pub(crate) fn form(data: &[u8]) {
     let body = parts.next().unwrap_or_default();
 
     client_address(PROXY, forwarded.iter().map(String::as_str), &[PROXY]);
-    let started = trace_context::continue_or_start(traceparent.as_deref());
-    assert_eq!(trace_context::continue_or_start(Some(&started)), started);
+    let started = continue_or_start_trace(traceparent.as_deref(), Uuid::max());
+    assert_eq!(continue_or_start_trace(Some(&started), Uuid::nil()), started);
     if let (Ok(id), Ok(again)) = (
         message_id(idempotency_key.as_deref().map(str::as_bytes)),
         message_id(idempotency_key.as_deref().map(str::as_bytes)),

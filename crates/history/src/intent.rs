@@ -82,8 +82,8 @@ impl Step {
         let taken = Instant::now();
         let done = sqlx::query!(
             r#"WITH accepted AS (
-                 INSERT INTO answered_commands (principal, message_id, action, fingerprint, received_at)
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING 1
+                 INSERT INTO answered_commands (principal, message_id, action, fingerprint, received_at, traceparent)
+                 VALUES ($1, $2, $3, $4, $5, $9) ON CONFLICT DO NOTHING RETURNING 1
                ), slot AS (
                  INSERT INTO intents (subject, principal, message_id, attempt, lease_until, request, plan, created_at)
                  SELECT $6, $1, $2, 1, $7, $8, 'null', $5 FROM accepted ON CONFLICT (subject) DO NOTHING RETURNING 1
@@ -96,7 +96,8 @@ impl Step {
             now,
             subject,
             now + lease,
-            serde_json::to_value(request)?
+            serde_json::to_value(request)?,
+            request.traceparent
         )
         .fetch_one(self.connection())
         .await?;

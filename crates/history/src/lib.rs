@@ -20,7 +20,7 @@ pub use command::{DatabaseCommand, Decision, OutsideCommand};
 pub use failure::Failure;
 pub use intent::{ExpiredIntent, Lease};
 pub use journal::{ANSWERS_KEPT, Journal, ReplySealer, Seen};
-pub use log::{LogEntry, read_log};
+pub use log::{FullEntry, LogEntry, LogFilter, TakenCommand, find_commands, find_entries, read_log, trace_of_command};
 pub use migrate::{JOURNAL_MIGRATOR, LOG_MIGRATOR};
 pub use pool::pool_options;
 pub use relay::{Publish, PublishFailure, Relay};

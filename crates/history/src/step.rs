@@ -106,16 +106,22 @@ pub struct Step {
     journal: Journal,
     transaction: Transaction<'static, Postgres>,
     has_outbox_rows: bool,
+    traceparent: Option<String>,
 }
 
 impl Step {
     pub(crate) fn new(journal: Journal, transaction: Transaction<'static, Postgres>) -> Self {
-        Self { journal, transaction, has_outbox_rows: false }
+        Self { journal, transaction, has_outbox_rows: false, traceparent: None }
     }
 
     /// The connection, for the role's own SQL in this transaction.
     pub fn connection(&mut self) -> &mut PgConnection {
         &mut self.transaction
+    }
+
+    /// What this step records and sends follows from a message with this W3C trace context, unless it says otherwise.
+    pub fn continue_trace(&mut self, traceparent: Option<String>) {
+        self.traceparent = traceparent;
     }
 
     /// The present moment by the role's clock.
@@ -129,13 +135,14 @@ impl Step {
     pub async fn accept(&mut self, key: &CommandKey, request: &Request, fingerprint: &[u8]) -> Result<bool, Failure> {
         let now = self.now();
         let done = sqlx::query!(
-            "INSERT INTO answered_commands (principal, message_id, action, fingerprint, received_at)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+            "INSERT INTO answered_commands (principal, message_id, action, fingerprint, received_at, traceparent)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
             key.principal,
             key.message_id,
             request.action,
             fingerprint,
-            now
+            now,
+            request.traceparent
         )
         .execute(self.connection())
         .await?;
@@ -217,9 +224,9 @@ impl Step {
 
     /// Adds an entry to the history and, with it, the event to the outbox.
     pub async fn record<D: Serialize>(&mut self, record: Record<'_, D>) -> Result<(), Failure> {
-        let (actor, traceparent) = (record.actor, record.traceparent);
+        let (actor, traceparent) = (record.actor, self.trace_of(record.traceparent));
         let event = self.event(record)?;
-        let envelope = serde_json::to_value(Envelope::event(&event, traceparent))?;
+        let envelope = serde_json::to_value(Envelope::event(&event, traceparent.as_deref()))?;
         let body = serde_json::to_value(&event)?;
         self.has_outbox_rows = true;
         sqlx::query!(
@@ -259,7 +266,7 @@ impl Step {
     ) -> Result<(), Failure> {
         let mut columns = Columns::default();
         for record in records {
-            let (actor, traceparent) = (record.actor.to_owned(), record.traceparent.map(str::to_owned));
+            let (actor, traceparent) = (record.actor.to_owned(), self.trace_of(record.traceparent));
             let event = self.event(record)?;
             columns.envelopes.push(serde_json::to_value(Envelope::event(&event, traceparent.as_deref()))?);
             columns.bodies.push(serde_json::to_value(&event)?);
@@ -283,9 +290,9 @@ impl Step {
 
     /// Adds an event to the outbox that is no entry of the history, because the role's own tables keep what it says.
     pub async fn publish<D: Serialize>(&mut self, record: Record<'_, D>) -> Result<(), Failure> {
-        let traceparent = record.traceparent;
+        let traceparent = self.trace_of(record.traceparent);
         let event = self.event(record)?;
-        let envelope = serde_json::to_value(Envelope::event(&event, traceparent))?;
+        let envelope = serde_json::to_value(Envelope::event(&event, traceparent.as_deref()))?;
         let body = serde_json::to_value(&event)?;
         self.has_outbox_rows = true;
         sqlx::query!(
@@ -332,8 +339,13 @@ impl Step {
     ) -> Result<(), Failure> {
         let mut body = serde_json::to_value(parameters)?;
         body["principal"] = serde_json::to_value(principal)?;
-        self.enqueue(&subject.to_string(), &Envelope::action::<A>(message_id, deadline, traceparent), body.to_string())
-            .await
+        let traceparent = self.trace_of(traceparent);
+        let envelope = Envelope::action::<A>(message_id, deadline, traceparent.as_deref());
+        self.enqueue(&subject.to_string(), &envelope, body.to_string()).await
+    }
+
+    fn trace_of(&self, own: Option<&str>) -> Option<String> {
+        own.map(str::to_owned).or_else(|| self.traceparent.clone())
     }
 
     async fn enqueue(&mut self, subject: &str, envelope: &Envelope, body: String) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ mod lenient;
 mod outgoing;
 mod reply;
 mod request;
+mod trace_context;
 
 pub use action::{
     ACTIONS, AccountAccess, Action, ActionKind, ActionSpec, AddPayment, AddPaymentReply, AmountReply, Api,
@@ -50,3 +51,4 @@ pub use event::{
 pub use outgoing::Envelope;
 pub use reply::{Refusal, RefusalKind, Reply};
 pub use request::{CallerAddress, CommandKey, NOBODY, Request, RequestError, Scope, is_answerable, parameter_with_nul};
+pub use trace_context::{continue_or_start_trace, trace_id};

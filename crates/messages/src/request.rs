@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::trace_context::continue_or_start_trace;
 use crate::{
     Action, ActionKind, ActionSpec, DecodeError, Delivery, Encoding, Refusal, RefusalKind, find_action, is_direct,
     lenient,
@@ -70,7 +71,7 @@ pub struct Request {
     pub caller: Option<CallerAddress>,
     /// After this moment a command is refused.
     pub deadline: Option<Timestamp>,
-    /// W3C trace context.
+    /// W3C trace context: the caller's, or one that begins with the message's id.
     pub traceparent: Option<String>,
     /// Parameters as sent, without the principal; empty ones are left out.
     pub raw_parameters: serde_json::Map<String, Value>,
@@ -106,13 +107,17 @@ impl Request {
         map.retain(|name, value| !(name == "token" || value.is_null() || value.as_str() == Some("")));
         let message_id = message_id(delivery, spec)?;
         refuse_nul(delivery, &map)?;
+        let traceparent = match message_id {
+            Some(id) => Some(continue_or_start_trace(delivery.traceparent.as_deref(), id)),
+            None => delivery.traceparent.clone(),
+        };
         let request = Self {
             action: spec.name.to_owned(),
             principal,
             message_id,
             caller: CallerAddress::of(delivery),
             deadline: delivery.deadline,
-            traceparent: delivery.traceparent.clone(),
+            traceparent,
             raw_parameters: map,
         };
         Ok((request, spec))

@@ -130,7 +130,8 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         let Some(handler) = self.routes.event_handler(&event.event) else {
             return park(ParkReason::UnknownType, format!("event {:?} has no handler here", event.event), None);
         };
-        match handler(Arc::clone(&self.state), self.journal.clone(), event).await {
+        let traceparent = delivery.traceparent.clone().filter(|given| messages::trace_id(given).is_some());
+        match handler(Arc::clone(&self.state), self.journal.clone(), event, traceparent).await {
             Ok(()) => Outcome::Done(None),
             Err(failure) => again(failure),
         }

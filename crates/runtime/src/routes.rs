@@ -29,7 +29,8 @@ pub trait Consume<D: EventData>: Send + Sync {
 
 type RequestHandler<S> =
     Box<dyn Fn(Arc<S>, Journal, Request) -> BoxFuture<'static, Result<Option<Reply>, Failure>> + Send + Sync>;
-type EventHandler<S> = Box<dyn Fn(Arc<S>, Journal, Event) -> BoxFuture<'static, Result<(), Failure>> + Send + Sync>;
+type EventHandler<S> =
+    Box<dyn Fn(Arc<S>, Journal, Event, Option<String>) -> BoxFuture<'static, Result<(), Failure>> + Send + Sync>;
 
 /// A role's table: message to handler. `S` is the role's state, on which the handlers are implemented.
 pub struct Routes<S> {
@@ -103,10 +104,11 @@ impl<S: Send + Sync + 'static> Routes<S> {
     where
         S: Consume<D>,
     {
-        let handler: EventHandler<S> = Box::new(|state, journal, event| {
+        let handler: EventHandler<S> = Box::new(|state, journal, event, traceparent| {
             async move {
                 let data: D = serde_json::from_value(event.data.clone())?;
                 let mut step = journal.step().await?;
+                step.continue_trace(traceparent);
                 state.consume(&mut step, &event, data).await?;
                 step.commit().await
             }
