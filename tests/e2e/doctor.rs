@@ -31,6 +31,14 @@ async fn everything_is_well_here() {
             assert_eq!(checks[&name]["outcome"], "ok", "{checks:?}");
         }
     }
+    for role in ["gateway", "provisioner", "metering", "billing"] {
+        for name in ["broker.{}", "database.{}", "database.{}.clock", "database.{}.migrations"] {
+            assert_eq!(checks[&name.replace("{}", role)]["outcome"], "ok", "{checks:?}");
+        }
+    }
+    for name in ["broker.topology", "database.history", "keys.file", "keys.opened"] {
+        assert_eq!(checks[name]["outcome"], "ok", "{checks:?}");
+    }
     let printed = world.deployment.purser_ok(&["doctor"]).await.unwrap();
     assert!(printed.contains("rgw.NL.usage_log") && !printed.contains("FAILED"), "{printed}");
 }
@@ -78,6 +86,33 @@ async fn an_administrator_without_enough_caps_is_told_which_are_missing() {
         assert_eq!(checks[fine]["outcome"], "ok", "{checks:?}");
     }
     store.delete_user(&uid).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_wrong_around_the_roles_is_told_with_its_remedy() {
+    let variables =
+        vec![("PURSER__METERING__AMQP_URL".to_owned(), "amqp://purser-metering:x@127.0.0.1:1/x".to_owned())];
+    let world = World::start_with(Settings { variables, ..Settings::default() }, &[]).await;
+    world
+        .sql("DELETE FROM billing._sqlx_migrations WHERE version = (SELECT max(version) FROM billing._sqlx_migrations)")
+        .await;
+    world.sql("INSERT INTO auth._auth_migrations SELECT 9999, description, installed_on, success, checksum, execution_time
+               FROM auth._auth_migrations LIMIT 1").await;
+    world.sql("UPDATE provisioner._journal_migrations SET success = false WHERE version = 1").await;
+    world.management().delete_queue(world.deployment.name(), "s3.billing.events").await.unwrap();
+    let (code, checks) = doctor(&world).await;
+    assert_eq!(code, 1);
+    for (name, outcome, remedy) in [
+        ("database.billing.migrations", "failed", "purser migrate"),
+        ("database.provisioner.migrations", "failed", "purser migrate"),
+        ("database.gateway.migrations", "warning", "replace this binary by the newer one"),
+        ("broker.metering", "failed", "metering.amqp_url"),
+        ("broker.billing", "failed", "purser migrate"),
+        ("broker.topology", "failed", "purser topology check"),
+    ] {
+        let check = &checks[name];
+        assert!(check["outcome"] == outcome && text(&check["remedy"]).contains(remedy), "{name}: {check}");
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod outcome;
 mod parked;
 mod permissions;
 mod publish;
+mod replay;
 mod rpc;
 mod topology;
 
@@ -24,8 +25,9 @@ pub use message::{HeaderValue, Message};
 pub use parked::{HeldMessages, NotedFailure, ParkedError, ParkedMessage};
 pub use permissions::{BROKER_USERS, BrokerUser, Permissions};
 pub use publish::{PublishError, Publisher};
+pub use replay::{Replay, ReplayError, Replayed};
 pub use rpc::{RpcClient, RpcError, RpcReply};
 pub use topology::{
-    Argument, Binding, EVENT_BINDINGS, Exchange, ExchangeKind, Policy, Queue, QueueKind, RETRY_DELAYS, RetryDelay,
-    Topology, TopologyError, WORKER_ROLES,
+    Argument, Binding, Difference, DifferenceKind, EVENT_BINDINGS, Exchange, ExchangeKind, Policy, Queue, QueueKind,
+    RETRY_DELAYS, RetryDelay, Topology, TopologyError, WORKER_ROLES,
 };

@@ -4,12 +4,14 @@
 //! because a queue's arguments can't be changed later.
 
 mod apply;
+mod compare;
 
 use std::collections::BTreeMap;
 
 use messages::{ACTIONS, ActionKind, RoleName};
 
 pub use apply::TopologyError;
+pub use compare::{Difference, DifferenceKind};
 
 /// The roles that take messages from queues.
 pub const WORKER_ROLES: [RoleName; 3] = [RoleName::Provisioner, RoleName::Metering, RoleName::Billing];

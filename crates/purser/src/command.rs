@@ -3,11 +3,14 @@
 mod api_key;
 mod bearer;
 mod billing;
+mod broker;
+mod completions;
 mod config;
 mod customer;
 mod doctor;
 mod duration;
 mod handover;
+mod history;
 mod invoice;
 mod keys;
 mod ledger;
@@ -20,6 +23,8 @@ mod reconcile;
 mod serve;
 mod table;
 mod token;
+mod topology;
+mod trace;
 mod usage;
 mod worker;
 
@@ -28,10 +33,10 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use ::history::Journal;
 use anyhow::Context;
 use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
-use history::Journal;
 use messages::RoleName;
 use model::SystemClock;
 use runtime::config::Config;
@@ -93,6 +98,14 @@ enum Command {
     /// Messages that were set aside for a person
     #[command(subcommand)]
     Parked(parked::ParkedCommand),
+    /// What happened: read it, publish it again
+    #[command(subcommand)]
+    History(history::HistoryCommand),
+    /// Show one command's way through the roles: when it was taken, what it led to, how it was answered
+    Trace(trace::Trace),
+    /// What there should be on the broker
+    #[command(subcommand)]
+    Topology(topology::TopologyCommand),
     /// Compare database and RGW, and put right what is asked for
     ///
     /// Exit code 0: they agree. 1: something doesn't. 2: something couldn't be compared.
@@ -104,6 +117,8 @@ enum Command {
     ///
     /// Exit code 0: everything works. 1: something doesn't. 2: it couldn't be checked.
     Doctor(doctor::Doctor),
+    /// Print completions for a shell, to be kept where it looks for them
+    Completions(completions::Completions),
     /// The configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -117,6 +132,8 @@ impl Cli {
             | Command::Reconcile(_)
             | Command::Doctor(_)
             | Command::Keys(_)
+            | Command::Topology(_)
+            | Command::Trace(_)
             | Command::Ledger(ledger::LedgerCommand::Verify)
             | Command::Billing(billing::Billing { command: Some(billing::BillingCommand::Run(_)) }) => {
                 ExitCode::from(2)
@@ -131,6 +148,12 @@ impl Cli {
         if let Command::Billing(Billing { command: Some(BillingCommand::Schedule(command)) }) = self.command {
             // Arithmetic only: it works where there is no configuration.
             return command.run().map(|()| ExitCode::SUCCESS);
+        }
+        if let Command::Completions(command) = self.command {
+            return Ok(command.run());
+        }
+        if let Command::Topology(topology::TopologyCommand::Definitions) = self.command {
+            return topology::definitions();
         }
         let config = Config::load(Some(&self.config))?;
         let done = match self.command {
@@ -151,6 +174,10 @@ impl Cli {
             Command::Ledger(command) => return command.run(&config).await,
             Command::Usage(command) => command.run(&config).await,
             Command::Parked(command) => return command.run(&config).await,
+            Command::Completions(command) => return Ok(command.run()),
+            Command::History(command) => command.run(&config).await,
+            Command::Trace(command) => return command.run(&config).await,
+            Command::Topology(command) => return command.run(&config).await,
             Command::Reconcile(command) => return command.run(&config).await,
             Command::Keys(command) => return command.run(&config).await,
             Command::Doctor(command) => return command.run(&config).await,

@@ -102,6 +102,8 @@ pub struct DatabaseConfig {
 pub struct AmqpConfig {
     /// The administrator's URL, which declares the topology.
     pub url: Option<SecretString>,
+    /// Where the broker's management API is; where it is absent, at the administrator's host and the usual port.
+    pub management_url: Option<url::Url>,
     /// Certificates of authorities, as PEM, that are trusted beside those that the system trusts. With it the broker is
     /// reached over TLS only.
     pub ca_file: Option<PathBuf>,

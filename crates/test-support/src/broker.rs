@@ -245,6 +245,11 @@ impl Management {
         Ok(queues.iter().filter_map(count).collect())
     }
 
+    /// Deletes a queue with what is in it.
+    pub async fn delete_queue(&self, vhost: &str, queue: &str) -> Result<()> {
+        self.delete(&["queues", vhost, queue]).await
+    }
+
     /// Throws away what is ready in a queue.
     pub async fn purge_queue(&self, vhost: &str, queue: &str) -> Result<()> {
         self.delete(&["queues", vhost, queue, "contents"]).await

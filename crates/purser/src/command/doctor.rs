@@ -1,6 +1,8 @@
 //! `purser doctor`: checks of what lies around Purser, each with a remedy.
 
+mod broker;
 mod database;
+mod keys;
 mod rgw;
 
 use std::fmt;
@@ -72,6 +74,8 @@ struct Checks {
 impl Doctor {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
         let mut checks = database::checks(config).await;
+        checks.extend(broker::checks(config).await);
+        checks.extend(keys::checks(config).await);
         checks.extend(rgw::checks(config).await?);
         let has_failed = checks.iter().any(|check| check.outcome == Outcome::Failed);
         if self.json {

@@ -9,7 +9,7 @@ use messages::RoleName;
 use super::invoicing::{dunning, tax_percent, whmcs};
 use super::reader::Section;
 use super::values::{
-    amqp_url, database_url, integer, ip_addresses, log_filter, log_format, path, socket_address, text, texts,
+    amqp_url, database_url, http_url, integer, ip_addresses, log_filter, log_format, path, socket_address, text, texts,
 };
 use super::{
     AmqpConfig, BillingConfig, Config, DatabaseConfig, GatewayConfig, HealthConfig, LogFormat, MeteringConfig,
@@ -49,11 +49,12 @@ fn database(mut section: Section<'_>) -> Option<DatabaseConfig> {
 
 fn amqp(mut section: Section<'_>) -> AmqpConfig {
     let url = section.optional("url", amqp_url);
+    let management_url = section.optional("management_url", http_url);
     let ca_file = section.optional("ca_file", path);
     let trusted_publishers = section.or("trusted_publishers", vec!["php-frontend".to_owned()], texts);
     let own_users = own_users(section.table("own_users"));
     section.finish();
-    AmqpConfig { url, ca_file, trusted_publishers, own_users }
+    AmqpConfig { url, management_url, ca_file, trusted_publishers, own_users }
 }
 
 fn own_users(mut section: Section<'_>) -> OwnUsers {

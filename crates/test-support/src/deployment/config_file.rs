@@ -42,6 +42,7 @@ pub(super) fn render(deployment: &Deployment) -> Result<String> {
     };
     let mut amqp = json!({ "trusted_publishers": [FRONTEND_USER] });
     if deployment.lifetime != Lifetime::Template {
+        amqp["management_url"] = json!(services.rabbitmq_api_url);
         amqp["url"] = json!(deployment.amqp_admin_url());
     }
     if let Some(file) = &services.tls_ca_file {

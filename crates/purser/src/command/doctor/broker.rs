@@ -1,0 +1,80 @@
+//! The broker: logins of the roles, and whether it has what it should have.
+
+use std::time::Duration;
+
+use bus::{Bus, BusConfig, Topology};
+use messages::RoleName;
+use runtime::config::Config;
+use secrecy::SecretString;
+
+use super::Check;
+use crate::command::topology;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Logs in as each role that has a section, as the administrator where that is known, and compares the topology.
+pub(super) async fn checks(config: &Config) -> Vec<Check> {
+    let roles = [
+        (RoleName::Gateway, config.gateway.as_ref().map(|own| &own.amqp_url)),
+        (RoleName::Provisioner, config.provisioner.as_ref().map(|own| &own.amqp_url)),
+        (RoleName::Metering, config.metering.as_ref().map(|own| &own.amqp_url)),
+        (RoleName::Billing, config.billing.as_ref().map(|own| &own.amqp_url)),
+    ];
+    let mut checks = Vec::new();
+    for (role, url) in roles {
+        let Some(url) = url else { continue };
+        checks.push(login(role, url, config).await);
+    }
+    if config.amqp.url.is_some() {
+        checks.push(compared(config).await);
+    }
+    checks
+}
+
+/// Whether the role gets in and finds its queues.
+async fn login(role: RoleName, url: &SecretString, config: &Config) -> Check {
+    let name = format!("broker.{role}");
+    let mut bus_config = BusConfig::new(url.clone(), "purser-doctor");
+    bus_config.ca_file.clone_from(&config.amqp.ca_file);
+    bus_config.connect_wait = PATIENCE;
+    let bus = match Bus::connect(bus_config).await {
+        Ok(bus) => bus,
+        Err(error) => {
+            let remedy = format!("check {role}.amqp_url; rabbitmqctl authenticate_user, list_permissions");
+            return Check::failed(name, error.to_string(), remedy);
+        }
+    };
+    let found = Topology::of_role(role).check(&bus).await;
+    let is_blocked = bus.is_blocked();
+    bus.close().await;
+    match found {
+        Err(error) => Check::failed(name, error.to_string(), "run `purser migrate`, then `purser topology check`"),
+        Ok(()) if is_blocked => {
+            let remedy = "rabbitmq-diagnostics alarms; give it memory or disk space";
+            Check::failed(name, "the broker takes no messages: it is short of memory or disk space", remedy)
+        }
+        Ok(()) => Check::ok(name, "logs in and finds its queues"),
+    }
+}
+
+async fn compared(config: &Config) -> Check {
+    const NAME: &str = "broker.topology";
+    match topology::drifts(config).await {
+        Ok(drifts) if drifts.is_empty() => {
+            Check::ok(NAME, "exchanges, queues, bindings, policies and permissions are as they should be")
+        }
+        Ok(drifts) => {
+            let first: Vec<_> = drifts
+                .iter()
+                .take(3)
+                .map(|drift| format!("{} {}", drift.difference.kind, drift.difference.what))
+                .collect();
+            let more = drifts.len().saturating_sub(first.len());
+            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+            Check::failed(NAME, format!("{}{more}", first.join(", ")), "see `purser topology check`")
+        }
+        Err(error) => {
+            Check::failed(NAME, format!("{error:#}"), "set amqp.management_url and a user with the tag administrator")
+        }
+    }
+}
