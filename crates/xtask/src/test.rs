@@ -42,7 +42,7 @@ async fn test(stack: &Arc<Stack>, progress: &Arc<Progress>, arguments: &[String]
     let (starting, reporting) = (Arc::clone(stack), Arc::clone(progress));
     let start = move || {
         starting.up(&reporting)?;
-        starting.install_test_languages(&reporting)
+        starting.install_test_tools(&reporting)
     };
     tokio::task::spawn_blocking(start).await.context("the start panicked")??;
     // One run shows all that is wrong.

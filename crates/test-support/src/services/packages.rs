@@ -91,6 +91,11 @@ pub fn missing_for_python() -> Vec<&'static str> {
     if python.is_ok_and(|status| status.success()) { Vec::new() } else { vec!["python3", "python3-venv"] }
 }
 
+/// The Debian packages that the tests of the systemd units need and this machine lacks; systemd itself needn't run.
+pub fn missing_for_units() -> Vec<&'static str> {
+    if find_program("systemd-analyze").is_err() { vec!["systemd"] } else { Vec::new() }
+}
+
 /// The Debian packages that the benchmark's client in Node.js needs and this machine lacks.
 pub fn missing_for_node() -> Vec<&'static str> {
     let (node, npm) = (("node", "nodejs"), ("npm", "npm"));
