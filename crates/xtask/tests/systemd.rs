@@ -1,5 +1,7 @@
 //! The systemd units are sound, hardened, and start what there is.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as loudly as the test itself")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
