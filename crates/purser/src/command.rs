@@ -10,6 +10,7 @@ mod customer;
 mod doctor;
 mod duration;
 mod handover;
+mod health;
 mod history;
 mod invoice;
 mod keys;
@@ -117,6 +118,7 @@ enum Command {
     ///
     /// Exit code 0: everything works. 1: something doesn't. 2: it couldn't be checked.
     Doctor(doctor::Doctor),
+    Health(health::Health),
     /// Print completions for a shell, to be kept where it looks for them
     Completions(completions::Completions),
     /// The configuration
@@ -181,6 +183,7 @@ impl Cli {
             Command::Reconcile(command) => return command.run(&config).await,
             Command::Keys(command) => return command.run(&config).await,
             Command::Doctor(command) => return command.run(&config).await,
+            Command::Health(command) => command.run(&config).await,
             Command::Config(command) => command.run(&config, &self.config),
         };
         done.map(|()| ExitCode::SUCCESS)

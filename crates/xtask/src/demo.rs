@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::dev::{self, Dev};
 use caller::Caller;
-use checks::Checks;
+pub(crate) use checks::Checks;
 use job::Job;
 
 #[derive(Args)]
@@ -73,16 +73,35 @@ async fn show(dev: &mut Dev, progress: &Arc<Progress>) -> Result<Checks> {
 
     let mut checks = Checks::default();
     let (deployment, token) = (dev.deployment()?, dev.customer_token()?);
-    let frontend = AmqpCaller::connect(&deployment.amqp_url(FRONTEND_USER), amqp::customer(CUSTOMER_ID)).await?;
-    println!("\n== As the PHP frontend: MessagePack over RabbitMQ, as broker user {FRONTEND_USER}");
-    Job::new(Caller::Amqp(frontend.clone(), Encoding::MessagePack), "amqp").run(&mut checks).await?;
-    frontend.close().await;
-    println!("\n== As a customer: HTTP, at {}/s3.php", deployment.gateway_url());
-    let http = HttpCaller::new(&deployment.gateway_url(), Some(token))?;
-    Job::new(Caller::Http(http), "http").run(&mut checks).await?;
+    main_job(&deployment.amqp_url(FRONTEND_USER), &deployment.gateway_url(), token, &mut checks).await?;
     println!("\n== {} in {:.1} s", checks.summary(), started.elapsed().as_secs_f64());
     print_how_to_call();
     Ok(checks)
+}
+
+/// The job as it was done over HTTP.
+pub(crate) struct Done {
+    job: Job,
+    s3uid: String,
+}
+
+impl Done {
+    /// Checks that the account and its files are there still.
+    pub(crate) async fn read_again(&self, checks: &mut Checks) -> Result<()> {
+        self.job.read_again(&self.s3uid, checks).await
+    }
+}
+
+/// Does the main job over RabbitMQ, then over HTTP; `amqp_url` is the PHP frontend's, `token` that of [`CUSTOMER_ID`].
+pub(crate) async fn main_job(amqp_url: &str, gateway_url: &str, token: &str, checks: &mut Checks) -> Result<Done> {
+    let frontend = AmqpCaller::connect(amqp_url, amqp::customer(CUSTOMER_ID)).await?;
+    println!("\n== As the PHP frontend: MessagePack over RabbitMQ, as broker user {FRONTEND_USER}");
+    Job::new(Caller::Amqp(frontend.clone(), Encoding::MessagePack), "amqp").run(checks).await?;
+    frontend.close().await;
+    println!("\n== As a customer: HTTP, at {gateway_url}/s3.php");
+    let job = Job::new(Caller::Http(HttpCaller::new(gateway_url, Some(token))?), "http");
+    let s3uid = job.run(checks).await?;
+    Ok(Done { job, s3uid })
 }
 
 fn print_how_to_call() {

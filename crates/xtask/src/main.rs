@@ -2,6 +2,7 @@
 
 mod bench;
 mod chaos;
+mod compose;
 mod definitions;
 mod demo;
 mod dev;
@@ -42,6 +43,8 @@ enum Command {
     Flood(flood::Arguments),
     /// Send twice as many requests as can be answered
     Overload(overload::Arguments),
+    /// `docker compose up --wait`, the main job from outside, and down again
+    Compose(compose::Arguments),
     /// Measure Purser beside the least that the same job can cost
     Bench(bench::Arguments),
     /// Refresh .sqlx/, from which queries are checked without a database
@@ -65,6 +68,7 @@ async fn main() -> ExitCode {
         Command::Test(arguments) => test::run(arguments).await,
         Command::Flood(arguments) => flood::run(arguments).await,
         Command::Overload(arguments) => overload::run(arguments).await,
+        Command::Compose(arguments) => compose::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Sqlx(arguments) => sqlx::run(arguments).await,
         Command::Definitions(arguments) => definitions::run(&arguments),

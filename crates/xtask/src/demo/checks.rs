@@ -2,7 +2,7 @@
 
 /// The checks so far.
 #[derive(Debug, Default)]
-pub(super) struct Checks {
+pub(crate) struct Checks {
     passed: usize,
     failed: Vec<String>,
 }
@@ -29,12 +29,12 @@ impl Checks {
     }
 
     /// Whether nothing was wrong.
-    pub(super) fn all_passed(&self) -> bool {
+    pub(crate) fn all_passed(&self) -> bool {
         self.failed.is_empty()
     }
 
     /// One line for the end.
-    pub(super) fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         if self.all_passed() {
             return format!("all {} checks passed", self.passed);
         }

@@ -62,13 +62,27 @@ impl Job {
         }
     }
 
-    /// Does it; what is wrong is noted, what makes it impossible is an error.
-    pub(super) async fn run(&self, checks: &mut Checks) -> Result<()> {
+    /// Does it and returns the account's `s3uid`; what is wrong is noted, what makes it impossible is an error.
+    pub(super) async fn run(&self, checks: &mut Checks) -> Result<String> {
         self.look_at_plans(checks).await?;
         let s3uid = self.order(checks).await?;
         let moved = self.fill(&s3uid, checks).await?;
         self.read_usage(&s3uid, &moved, checks).await?;
-        self.read_history(&s3uid, checks).await
+        self.read_history(&s3uid, checks).await?;
+        Ok(s3uid)
+    }
+
+    /// Looks for the account and what it had stored, after everything was started anew.
+    pub(super) async fn read_again(&self, s3uid: &str, checks: &mut Checks) -> Result<()> {
+        let reply = self.usage(s3uid).await?;
+        let mut names: Vec<_> = reply.message.iter().map(|bucket| bucket.name.as_str()).collect();
+        names.sort_unstable();
+        checks.equal("the account's buckets", &names, &vec![self.second_bucket.as_str(), self.first_bucket.as_str()]);
+        let files = files::samples()?;
+        let File { key, body } = files.last().context("there are samples")?;
+        let downloaded = CustomerAccess::new(&reply)?.download(&self.first_bucket, key).await?;
+        checks.check(format!("{key} still reads as it was"), downloaded == *body);
+        Ok(())
     }
 
     async fn look_at_plans(&self, checks: &mut Checks) -> Result<()> {

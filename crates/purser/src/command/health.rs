@@ -1,0 +1,61 @@
+//! `purser health`: for images that hold nothing else that could ask.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use reqwest::Client;
+use runtime::config::Config;
+
+/// Ask the process of this configuration on this machine whether it is ready
+///
+/// At `health.listen`, or `gateway.listen` where that is absent. Exit code 0: it is. 1: it isn't, and why.
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// How long to wait for the answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    timeout: u64,
+}
+
+impl Health {
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let listen = config.health.listen.or_else(|| config.gateway.as_ref().map(|gateway| gateway.listen));
+        let listen = listen.context("health.listen is required, or a section [gateway]")?;
+        // reqwest wants a TLS provider even for plain HTTP; an error says that there is one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(self.timeout)).build()?;
+        let url = format!("http://{}/readyz", reachable(listen));
+        let answer = client.get(&url).send().await.with_context(|| format!("{url} doesn't answer"))?;
+        let is_ready = answer.status().is_success();
+        let text = answer.text().await?;
+        if !is_ready {
+            bail!("not ready: {text}");
+        }
+        println!("{text}");
+        Ok(())
+    }
+}
+
+/// Where a listener on all addresses is reached on its own machine.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reachable;
+
+    #[test]
+    fn a_listener_on_all_addresses_is_asked_over_loopback() {
+        for (listen, asked) in [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("10.0.0.1:80", "10.0.0.1:80")]
+        {
+            assert_eq!(reachable(listen.parse().unwrap()), asked.parse().unwrap());
+        }
+    }
+}
