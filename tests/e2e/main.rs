@@ -27,6 +27,7 @@ mod locking;
 mod main_job;
 mod metering;
 mod moving;
+mod observability;
 mod overload;
 mod parked;
 mod permissions;

@@ -86,6 +86,7 @@ impl Bus {
         let bus = self.clone();
         let publisher = bus.publisher();
         let settler = Settler { publisher, bus, queue, role, retry, trusted, shutdown: shutdown.clone() };
+        settler.show_counters();
         let worker = Worker {
             handler,
             own_users,

@@ -18,6 +18,8 @@ use crate::publish::{PublishError, Publisher};
 use crate::topology::{RETRY_DELAYS, RetryDelay, Topology};
 
 const PARKED_EXCHANGE: &str = "s3.parked";
+const PARKED: &str = "purser_bus_parked_total";
+const LET_GO: &str = "purser_bus_let_go_total";
 /// Headers share a frame of 128 KiB with the properties.
 const NOTE_BYTES_MAX: usize = 1_000;
 /// So many quick attempts are made at a busy account before the slower ones.
@@ -155,7 +157,7 @@ impl Settler {
                     }
                     // Nobody misses a query.
                     _ => {
-                        self.count("purser_bus_let_go_total", parking.reason);
+                        self.counter(LET_GO, parking.reason).increment(1);
                         Ok(())
                     }
                 }
@@ -188,7 +190,7 @@ impl Settler {
         let parked = self.publish_again(unsettled, place, notes).await;
         match &parked {
             Ok(()) => {
-                self.count("purser_bus_parked_total", reason);
+                self.counter(PARKED, reason).increment(1);
                 tracing::warn!(queue = self.queue, reason = reason.as_str(), detail, attempts, "parked a message");
             }
             Err(failure) => {
@@ -199,9 +201,17 @@ impl Settler {
         parked
     }
 
-    fn count(&self, metric: &'static str, reason: ParkReason) {
+    /// A counter that begins with its first message has no increase that an alert could see.
+    pub(crate) fn show_counters(&self) {
+        for reason in ParkReason::ALL {
+            self.counter(PARKED, reason).increment(0);
+            self.counter(LET_GO, reason).increment(0);
+        }
+    }
+
+    fn counter(&self, metric: &'static str, reason: ParkReason) -> metrics::Counter {
         let labels = [("queue", self.queue.clone()), ("reason", reason.as_str().to_owned())];
-        metrics::counter!(metric, &labels).increment(1);
+        metrics::counter!(metric, &labels)
     }
 
     /// The headers that a retried and a parked message have in common.

@@ -82,7 +82,7 @@ impl Gateway {
     /// A place for a request that was read to its end. Too many at once are better refused than kept waiting.
     fn place(&self, role: RoleName, is_only: bool) -> Result<CapacityPlace, Fault> {
         self.capacity.admit(role, is_only).ok_or_else(|| {
-            observe::shed("full");
+            observe::shed(observe::FULL);
             Fault::Unavailable("too many requests are being worked on")
         })
     }
@@ -93,7 +93,7 @@ impl Gateway {
             return Err(Fault::Unavailable("the message broker is away at the moment"));
         }
         if self.bus.is_blocked() {
-            observe::shed("broker_blocked");
+            observe::shed(observe::BROKER_BLOCKED);
             return Err(Fault::Unavailable("the message broker takes no messages at the moment"));
         }
         Ok(())

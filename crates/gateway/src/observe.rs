@@ -13,6 +13,10 @@ use uuid::Uuid;
 const REQUESTS: &str = "purser_http_requests_total";
 const SHED: &str = "purser_http_shed_total";
 const LATENCY: &str = "purser_http_request_seconds";
+/// Why a request is shed: no place is free.
+pub(crate) const FULL: &str = "full";
+/// The broker takes no messages.
+pub(crate) const BROKER_BLOCKED: &str = "broker_blocked";
 
 /// What is known about a request once it is answered.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +37,10 @@ pub(crate) fn describe() {
         Unit::Count,
         "Requests that were refused unseen: no place is free, or the broker is blocked"
     );
+    // A counter that begins with its first request has no increase that an alert could see.
+    for reason in [FULL, BROKER_BLOCKED] {
+        counter!(SHED, "reason" => reason).increment(0);
+    }
     describe_histogram!(LATENCY, Unit::Seconds, "Time from a request's headers to its answer, by action");
 }
 

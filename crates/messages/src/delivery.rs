@@ -51,6 +51,10 @@ pub enum ParkReason {
 }
 
 impl ParkReason {
+    /// Every one.
+    pub const ALL: [Self; 5] =
+        [Self::Undecodable, Self::Untrusted, Self::UnknownType, Self::RefusedUnheard, Self::OutOfAttempts];
+
     /// The value of the header `x-parked-reason`.
     pub const fn as_str(self) -> &'static str {
         match self {

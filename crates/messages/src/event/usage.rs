@@ -77,6 +77,9 @@ pub enum GapKind {
 }
 
 impl GapKind {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::LostFlush, Self::Shrunk, Self::UnloggedGrowth];
+
     /// The name, as on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use history::Failure;
 pub(crate) use merging::merge;
+use messages::GapKind;
 use model::{Location, S3Uid, Timestamp};
 use object_store::{Administrator, ObjectStore};
 use tokio::time::{Instant, sleep_until};
@@ -52,6 +53,11 @@ struct Log<'a> {
 
 /// Reads a location's log until shutdown.
 pub(crate) async fn run(metering: Arc<Metering>, location: Location, interval: Duration, soft: CancellationToken) {
+    // A counter that begins with its first gap has no increase that an alert could see.
+    for kind in GapKind::ALL {
+        let labels = [("location", location.to_string()), ("kind", kind.as_str().to_owned())];
+        metrics::counter!("purser_usage_gaps_total", &labels).increment(0);
+    }
     let mut memory = Memory::default();
     while !soft.is_cancelled() {
         let next = Instant::now() + interval;

@@ -91,9 +91,11 @@ pub fn missing_for_python() -> Vec<&'static str> {
     if python.is_ok_and(|status| status.success()) { Vec::new() } else { vec!["python3", "python3-venv"] }
 }
 
-/// The Debian packages that the tests of the systemd units need and this machine lacks; systemd itself needn't run.
-pub fn missing_for_units() -> Vec<&'static str> {
-    if find_program("systemd-analyze").is_err() { vec!["systemd"] } else { Vec::new() }
+/// The Debian packages that the tests of the systemd units and of Prometheus' rules need and this machine lacks; neither
+/// need run.
+pub fn missing_for_operations() -> Vec<&'static str> {
+    let (units, rules) = (("systemd-analyze", "systemd"), ("promtool", "prometheus"));
+    [units, rules].iter().filter(|(program, _)| find_program(program).is_err()).map(|(_, package)| *package).collect()
 }
 
 /// The Debian packages that the benchmark's client in Node.js needs and this machine lacks.

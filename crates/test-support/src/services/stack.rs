@@ -65,10 +65,10 @@ impl Stack {
         self.layout.dev_dir.join("services.json")
     }
 
-    /// Installs what the tests in PHP and Python and of the systemd units need, where it is missing.
+    /// Installs what the tests in PHP and Python, of the systemd units and of Prometheus' rules need, where it is missing.
     pub fn install_test_tools(&self, progress: &Progress) -> Result<()> {
         let missing =
-            [packages::missing_for_php(), packages::missing_for_python(), packages::missing_for_units()].concat();
+            [packages::missing_for_php(), packages::missing_for_python(), packages::missing_for_operations()].concat();
         packages::install(&missing, &self.layout.dev_dir.join("apt-tests.log"), progress)
     }
 
