@@ -103,9 +103,9 @@ impl Stage {
         Ok(stage)
     }
 
-    /// The same on the real store.
-    pub(crate) async fn start_on_ceph(setting: &Setting) -> Result<Arc<Self>> {
-        Self::start_on(setting, &setting.services, None, &[]).await
+    /// The same on the real store, with more variables for the roles.
+    pub(crate) async fn start_on_ceph(setting: &Setting, variables: &[(&str, &str)]) -> Result<Arc<Self>> {
+        Self::start_on(setting, &setting.services, None, variables).await
     }
 
     async fn start_on(
@@ -133,6 +133,13 @@ impl Stage {
         let client = Client::connect(&deployment.amqp_url(FRONTEND_USER)).await?;
         let machine = setting.machine.processes();
         Ok(Arc::new(Self { client, http, deployment, processes, stand_in, machine, _dir: dir }))
+    }
+
+    /// The process of the role metering.
+    pub(crate) fn metering(&self) -> Result<&Process> {
+        let (process, _) =
+            self.processes.iter().zip(ROLES).find(|(_, (role, _))| *role == "metering").context("a role")?;
+        Ok(process)
     }
 
     /// Who takes part when Purser answers.

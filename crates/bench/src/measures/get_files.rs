@@ -91,7 +91,7 @@ struct Bucket {
 
 impl Bucket {
     async fn filled(setting: &Setting, objects: usize) -> Result<Self> {
-        let stage = Stage::start_on_ceph(setting).await?;
+        let stage = Stage::start_on_ceph(setting, &[]).await?;
         let account = stage.order_accounts(1).await?.pop().context("an account was ordered")?;
         let about = stage.query(account.customer, "get_buckets_rmq", json!({ "s3uid": account.s3uid })).await?;
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned).context("a text in the reply");

@@ -1,5 +1,7 @@
 //! Rounds of reading the store's usage log, when every bucket has had traffic, and when one in a hundred has.
 
+mod real_store;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +51,8 @@ impl Measure for Metering {
          every bucket has had traffic. *1 % more*: every hundredth has had more since; the store still answers with the whole \
          hour, because it can't be asked for what is new. *1 % busy*: an hour in which no other bucket had any. Times are the \
          role's own, from asking to the last commit. Floor: COPY of the same rows into tables with the same indexes, in one \
-         transaction."
+         transaction. *On radosgw*: each of 1,000 buckets has had an upload since; the time is the longest round's in which \
+         they were read, most of it radosgw's own."
     }
 
     fn figures(&self) -> &'static [Figure] {
@@ -86,6 +89,7 @@ impl Measure for Metering {
                 ],
             });
         }
+        groups.push(real_store::group(setting).await?);
         Ok(groups)
     }
 }
@@ -129,7 +133,7 @@ impl Home {
     async fn round_while_running(&self, every: usize, records: usize) -> Result<f64> {
         let (begun, deadline) = (SystemClock.now(), Instant::now() + ROUND_LIMIT);
         // Right after a round there is time enough for all to be there before the next one.
-        let (_, count) = self.rounds().await?;
+        let (_, count) = rounds(&self.metering).await?;
         let mut before = self.rounds_after(count).await?;
         let url = format!("http://{}/traffic?every={every}", self.store.address());
         http::client()?.post(url).send().await?.error_for_status()?;
@@ -151,23 +155,13 @@ impl Home {
     async fn rounds_after(&self, count: u64) -> Result<(f64, u64)> {
         let deadline = Instant::now() + ROUND_LIMIT;
         loop {
-            let rounds = self.rounds().await?;
+            let rounds = rounds(&self.metering).await?;
             if rounds.1 > count {
                 return Ok(rounds);
             }
             ensure!(Instant::now() < deadline, "no round ends:\n{}", self.metering.log());
             tokio::time::sleep(POLL_INTERVAL).await;
         }
-    }
-
-    async fn rounds(&self) -> Result<(f64, u64)> {
-        let metrics = self.metering.metrics().await?;
-        let value = |suffix: &str| {
-            let line = metrics.lines().find(|line| line.starts_with(&format!("{ROUNDS}_{suffix}{LOCATION}")))?;
-            line.rsplit(' ').next()
-        };
-        let seconds = value("sum").map_or(Ok(0.0), str::parse)?;
-        Ok((seconds, value("count").map_or(Ok(0), str::parse)?))
     }
 
     /// A round, with the rows that it must have written.
@@ -177,6 +171,17 @@ impl Home {
         let days = (buckets.div_ceil(every)).min(buckets / BUCKETS_OF_ACCOUNT);
         Ok(Load::together(records + days, Duration::from_secs_f64(seconds)))
     }
+}
+
+/// How many seconds all rounds of the location took so far, and how many there were.
+async fn rounds(metering: &Process) -> Result<(f64, u64)> {
+    let metrics = metering.metrics().await?;
+    let value = |suffix: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(&format!("{ROUNDS}_{suffix}{LOCATION}")))?;
+        line.rsplit(' ').next()
+    };
+    let seconds = value("sum").map_or(Ok(0.0), str::parse)?;
+    Ok((seconds, value("count").map_or(Ok(0), str::parse)?))
 }
 
 /// SQL that adds so many accounts, as the provisioner would have made them.
