@@ -51,8 +51,8 @@ impl Measure for Metering {
          every bucket has had traffic. *1 % more*: every hundredth has had more since; the store still answers with the whole \
          hour, because it can't be asked for what is new. *1 % busy*: an hour in which no other bucket had any. Times are the \
          role's own, from asking to the last commit. Floor: COPY of the same rows into tables with the same indexes, in one \
-         transaction. *On radosgw*: each of 1,000 buckets has had an upload since; the time is the longest round's in which \
-         they were read, most of it radosgw's own."
+         transaction. *On radosgw*: each of 1,000 buckets has had an upload; the time is that of all rounds until all were read, \
+         one a second, most of it radosgw's own."
     }
 
     fn figures(&self) -> &'static [Figure] {

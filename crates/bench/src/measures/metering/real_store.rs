@@ -78,7 +78,7 @@ impl Home {
         Ok(home)
     }
 
-    /// Has one upload in each bucket, and waits until all of that is written; returns how long the longest round since took.
+    /// Has one upload in each bucket, and waits until all of that is written; returns how long all rounds took meanwhile.
     async fn round(&self) -> Result<Load> {
         let put = |(keys, bucket): &(S3Keys, BucketName)| {
             let (store, keys, bucket) = (Arc::clone(&self.store), keys.clone(), bucket.clone());
@@ -86,17 +86,16 @@ impl Home {
         };
         let uploads = "SELECT coalesce(sum(successful_operations), 0)::bigint FROM metering.usage_records WHERE category = 'put_obj'";
         let before = self.stage.deployment.sql(uploads).await?.parse::<usize>()?;
+        let first = rounds(self.stage.metering()?).await?;
         stream::iter(self.buckets.iter().map(put)).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-        let (deadline, mut longest) = (Instant::now() + ROUND_LIMIT, 0.0_f64);
-        let mut last = rounds(self.stage.metering()?).await?;
+        let (deadline, mut last) = (Instant::now() + ROUND_LIMIT, first);
         loop {
             let now = rounds(self.stage.metering()?).await?;
             if now.1 > last.1 {
-                longest = longest.max(now.0 - last.0);
                 last = now;
                 let written = self.stage.deployment.sql(uploads).await?.parse::<usize>()?;
                 if written == before + BUCKETS {
-                    return Ok(Load::together(BUCKETS, Duration::from_secs_f64(longest)));
+                    return Ok(Load::together(BUCKETS, Duration::from_secs_f64(now.0 - first.0)));
                 }
                 ensure!(Instant::now() < deadline, "{} of {BUCKETS} uploads were written", written - before);
             }
