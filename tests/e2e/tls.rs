@@ -72,6 +72,7 @@ async fn broker_and_database_are_reached_over_tls_and_must_prove_who_they_are() 
     let encrypted = "SELECT count(*) > 3, bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
                      WHERE usename LIKE 'purser\\_%' AND datname = current_database()";
     assert_eq!(world.sql(encrypted).await, "t|t");
+    world.deployment.purser_ok(&["parked", "list"]).await.unwrap();
 
     let stranger = pem_file(own.dir.path(), "stranger.pem", &Authority::new().unwrap());
     let (stranger, right) = (stranger.to_str().unwrap(), own.services.tls_ca_file.as_ref().unwrap().to_str().unwrap());

@@ -36,12 +36,13 @@ use std::sync::Arc;
 
 use ::history::Journal;
 use anyhow::Context;
+use bus::BusConfig;
 use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
 use messages::RoleName;
 use model::SystemClock;
 use runtime::config::Config;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -203,6 +204,11 @@ async fn journal(config: &Config, role: RoleName) -> anyhow::Result<Journal> {
 fn billing_settings(config: &Config) -> anyhow::Result<::billing::Settings> {
     let own = config.billing.as_ref().context("this command needs the section [billing]")?;
     worker::billing_settings(config, own)
+}
+
+/// How to connect to the broker with one of the configuration's URLs.
+fn bus_config(config: &Config, url: &SecretString, name: impl Into<String>) -> BusConfig {
+    BusConfig { ca_file: config.amqp.ca_file.clone(), ..BusConfig::new(url.clone(), name) }
 }
 
 /// A connection as the database's owner.

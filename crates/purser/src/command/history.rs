@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use bus::{Bus, BusConfig, Replay, Replayed};
+use bus::{Bus, Replay, Replayed};
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 use history::{FullEntry, LogFilter};
@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use model::{Clock, PlainTime, S3Uid, SystemClock, Timestamp};
 use runtime::config::Config;
 
-use super::{moment, owner_pool, table};
+use super::{bus_config, moment, owner_pool, table};
 
 const STREAM: &str = "s3.history";
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
@@ -117,10 +117,8 @@ impl ReplayArguments {
         );
         let until = self.until.map_or(SystemClock.now(), |time| time.0);
         ensure!(self.from.0 < until, "--from must be before --until");
-        let url = config.amqp.url.clone().context("this command needs [amqp] url: the administrator's")?;
-        let mut bus_config = BusConfig::new(url, "purser-history-replay");
-        bus_config.ca_file.clone_from(&config.amqp.ca_file);
-        let bus = Bus::connect(bus_config).await.context("amqp.url")?;
+        let url = config.amqp.url.as_ref().context("this command needs [amqp] url: the administrator's")?;
+        let bus = Bus::connect(bus_config(config, url, "purser-history-replay")).await.context("amqp.url")?;
         let bar = progress_bar();
         let replay = Replay { stream: STREAM.to_owned(), from: self.from.0, until, exchange: self.to };
         let mut reached = Replayed::default();

@@ -3,9 +3,8 @@
 use std::str::FromStr;
 
 use anyhow::Context;
-use bus::{Bus, BusConfig, Topology};
+use bus::{Bus, Topology};
 use chrono::Datelike;
-use messages::RoleName;
 use model::{Clock, SystemClock};
 use runtime::config::Config;
 use secrecy::{ExposeSecret, SecretString};
@@ -13,7 +12,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use super::owner_url;
+use super::{bus_config, owner_url};
 
 /// Run by the owner, each time; every statement in it may be repeated.
 const BOOTSTRAP: &str = include_str!("../../migrations/bootstrap.sql");
@@ -51,9 +50,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     connection.close().await?;
 
     if let Some(url) = &config.amqp.url {
-        let mut bus_config = BusConfig::new(url.clone(), "purser-migrate");
-        bus_config.ca_file.clone_from(&config.amqp.ca_file);
-        let bus = Bus::connect(bus_config).await.context("amqp.url")?;
+        let bus = Bus::connect(bus_config(config, url, "purser-migrate")).await.context("amqp.url")?;
         Topology::purser().declare(&bus).await.context("topology")?;
         bus.close().await;
         println!("limits are policies, which AMQP can't set: import deploy/rabbitmq/definitions.json once");
@@ -81,14 +78,8 @@ async fn as_role(
 
 /// Gives each database role the password that its section's URL has, where it can't log in with it yet.
 async fn set_passwords(config: &Config, connection: &mut PgConnection) -> anyhow::Result<()> {
-    let urls: [(RoleName, Option<&SecretString>); 4] = [
-        (RoleName::Gateway, config.gateway.as_ref().map(|section| &section.database_url)),
-        (RoleName::Provisioner, config.provisioner.as_ref().map(|section| &section.database_url)),
-        (RoleName::Metering, config.metering.as_ref().map(|section| &section.database_url)),
-        (RoleName::Billing, config.billing.as_ref().map(|section| &section.database_url)),
-    ];
-    for (role, url) in urls {
-        let Some(url) = url else { continue };
+    for role in config.configured_roles() {
+        let Some(url) = config.database_url_of(role) else { continue };
         let options = PgConnectOptions::from_str(url.expose_secret())
             .with_context(|| format!("{role}.database_url can't be read"))?;
         let expected = format!("purser_{role}");

@@ -8,7 +8,7 @@ mod view;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use bus::{Bus, BusConfig, HeldMessages, WORKER_ROLES};
+use bus::{Bus, HeldMessages, WORKER_ROLES};
 use clap::{Args, Subcommand};
 use messages::RoleName;
 use model::{Clock, SystemClock, Timestamp};
@@ -106,11 +106,11 @@ impl ParkedCommand {
 
 impl Held {
     async fn take(config: &Config, roles: &[RoleName]) -> anyhow::Result<Self> {
-        let url = config.amqp.url.clone().context("this command needs the section [amqp] with url")?;
+        let url = config.amqp.url.as_ref().context("this command needs the section [amqp] with url")?;
         let own_users = WORKER_ROLES.map(|role| config.amqp.own_users.of(role).to_owned());
         let mut held = Self { roles: Vec::new(), now: SystemClock.now() };
         for role in roles {
-            let operator = BusConfig::new(url.clone(), format!("purser-parked-operator-{role}"));
+            let operator = super::bus_config(config, url, format!("purser-parked-operator-{role}"));
             let operator = Bus::connect(operator).await.context("amqp.url")?;
             let messages = operator.hold_parked(*role, &own_users).await?;
             if messages.unreadable > 0 {

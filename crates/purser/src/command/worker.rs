@@ -108,9 +108,8 @@ async fn connect(
     prefetch: u16,
 ) -> anyhow::Result<Role> {
     let pool = pool(role, &database_url, config)?;
-    let mut bus_config = BusConfig::new(amqp_url, format!("purser-{role}"));
-    bus_config.ca_file.clone_from(&config.amqp.ca_file);
-    bus_config.clock = Arc::clone(&clock);
+    let bus_config =
+        BusConfig { clock: Arc::clone(&clock), ..super::bus_config(config, &amqp_url, format!("purser-{role}")) };
     let bus = Bus::connect(bus_config).await.with_context(|| format!("{role}.amqp_url"))?;
     Topology::of_role(role).check(&bus).await.context("the broker lacks what this role needs; run `purser migrate`")?;
     register_checks(role, health, &pool, &bus);

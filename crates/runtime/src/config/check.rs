@@ -68,15 +68,26 @@ impl Config {
 
     /// The broker user that a role's URL names.
     fn amqp_user(&self, role: RoleName) -> Option<String> {
-        user_of(self.role_amqp_url(role)?)
+        user_of(self.amqp_url_of(role)?)
     }
 
-    fn role_amqp_url(&self, role: RoleName) -> Option<&SecretString> {
+    /// The broker's URL of a role that has a section.
+    pub fn amqp_url_of(&self, role: RoleName) -> Option<&SecretString> {
         match role {
             RoleName::Gateway => self.gateway.as_ref().map(|section| &section.amqp_url),
             RoleName::Provisioner => self.provisioner.as_ref().map(|section| &section.amqp_url),
             RoleName::Metering => self.metering.as_ref().map(|section| &section.amqp_url),
             RoleName::Billing => self.billing.as_ref().map(|section| &section.amqp_url),
+        }
+    }
+
+    /// The database's URL of a role that has a section.
+    pub fn database_url_of(&self, role: RoleName) -> Option<&SecretString> {
+        match role {
+            RoleName::Gateway => self.gateway.as_ref().map(|section| &section.database_url),
+            RoleName::Provisioner => self.provisioner.as_ref().map(|section| &section.database_url),
+            RoleName::Metering => self.metering.as_ref().map(|section| &section.database_url),
+            RoleName::Billing => self.billing.as_ref().map(|section| &section.database_url),
         }
     }
 }
@@ -87,7 +98,7 @@ pub(super) fn plain_broker_urls(config: &Config) -> Vec<Problem> {
         return Vec::new();
     }
     let roles = [RoleName::Gateway, RoleName::Provisioner, RoleName::Metering, RoleName::Billing];
-    let urls = roles.map(|role| (format!("{role}.amqp_url"), config.role_amqp_url(role)));
+    let urls = roles.map(|role| (format!("{role}.amqp_url"), config.amqp_url_of(role)));
     let administrator = ("amqp.url".to_owned(), config.amqp.url.as_ref());
     let is_plain = |url: &SecretString| !url.expose_secret().starts_with("amqps://");
     let plain = urls.into_iter().chain([administrator]).filter(|(_, url)| url.is_some_and(is_plain));

@@ -8,22 +8,17 @@ use runtime::config::Config;
 use secrecy::SecretString;
 
 use super::Check;
-use crate::command::topology;
+use crate::command::{bus_config, topology};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Logs in as each role that has a section, as the administrator where that is known, and compares the topology.
 pub(super) async fn checks(config: &Config) -> Vec<Check> {
-    let roles = [
-        (RoleName::Gateway, config.gateway.as_ref().map(|own| &own.amqp_url)),
-        (RoleName::Provisioner, config.provisioner.as_ref().map(|own| &own.amqp_url)),
-        (RoleName::Metering, config.metering.as_ref().map(|own| &own.amqp_url)),
-        (RoleName::Billing, config.billing.as_ref().map(|own| &own.amqp_url)),
-    ];
     let mut checks = Vec::new();
-    for (role, url) in roles {
-        let Some(url) = url else { continue };
-        checks.push(login(role, url, config).await);
+    for role in config.configured_roles() {
+        if let Some(url) = config.amqp_url_of(role) {
+            checks.push(login(role, url, config).await);
+        }
     }
     if config.amqp.url.is_some() {
         checks.push(compared(config).await);
@@ -34,9 +29,7 @@ pub(super) async fn checks(config: &Config) -> Vec<Check> {
 /// Whether the role gets in and finds its queues.
 async fn login(role: RoleName, url: &SecretString, config: &Config) -> Check {
     let name = format!("broker.{role}");
-    let mut bus_config = BusConfig::new(url.clone(), "purser-doctor");
-    bus_config.ca_file.clone_from(&config.amqp.ca_file);
-    bus_config.connect_wait = PATIENCE;
+    let bus_config = BusConfig { connect_wait: PATIENCE, ..bus_config(config, url, "purser-doctor") };
     let bus = match Bus::connect(bus_config).await {
         Ok(bus) => bus,
         Err(error) => {

@@ -25,19 +25,15 @@ const CLOCK_FAILED: TimeDelta = TimeDelta::seconds(60);
 /// Whether the roles that have a section can log in, find their tables as this version needs them, and agree on the time.
 pub(super) async fn checks(config: &Config) -> Vec<Check> {
     let journal = Some(&history::JOURNAL_MIGRATOR);
-    let gateway = config.gateway.as_ref().map(|own| &own.database_url);
-    let provisioner = config.provisioner.as_ref().map(|own| &own.database_url);
-    let metering = config.metering.as_ref().map(|own| &own.database_url);
-    let billing = config.billing.as_ref().map(|own| &own.database_url);
     let roles = [
-        (RoleName::Gateway, gateway, "auth", None, &gateway::MIGRATOR),
-        (RoleName::Provisioner, provisioner, "provisioner", journal, &provisioner::MIGRATOR),
-        (RoleName::Metering, metering, "metering", journal, &metering::MIGRATOR),
-        (RoleName::Billing, billing, "billing", journal, &billing::MIGRATOR),
+        (RoleName::Gateway, "auth", None, &gateway::MIGRATOR),
+        (RoleName::Provisioner, "provisioner", journal, &provisioner::MIGRATOR),
+        (RoleName::Metering, "metering", journal, &metering::MIGRATOR),
+        (RoleName::Billing, "billing", journal, &billing::MIGRATOR),
     ];
     let mut checks = Vec::new();
-    for (role, url, schema, journal, own) in roles {
-        let Some(url) = url else { continue };
+    for (role, schema, journal, own) in roles {
+        let Some(url) = config.database_url_of(role) else { continue };
         match login(url, schema).await {
             Ok(mut connection) => {
                 checks.push(Check::ok(format!("database.{role}"), "logs in"));

@@ -1,7 +1,7 @@
 //! Giving messages back, and throwing them away.
 
-use anyhow::{Context, bail, ensure};
-use bus::{Bus, BusConfig, HeldMessages};
+use anyhow::{Context, ensure};
+use bus::{Bus, HeldMessages};
 use history::Journal;
 use messages::RoleName;
 use runtime::config::Config;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::choice::Parked;
 use super::{Held, Redrive, record, view};
-use crate::command::journal;
+use crate::command::{bus_config, journal};
 
 /// What operators do is on record where the history is read: with billing.
 const RECORDING_ROLE: RoleName = RoleName::Billing;
@@ -113,14 +113,10 @@ impl<'a> Publishers<'a> {
         if self.of(role).is_ok() {
             return Ok(());
         }
-        let url = match role {
-            RoleName::Provisioner => self.config.provisioner.as_ref().map(|own| &own.amqp_url),
-            RoleName::Metering => self.config.metering.as_ref().map(|own| &own.amqp_url),
-            RoleName::Billing => self.config.billing.as_ref().map(|own| &own.amqp_url),
-            RoleName::Gateway => bail!("the gateway has no queues"),
-        };
+        ensure!(role != RoleName::Gateway, "the gateway has no queues");
+        let url = self.config.amqp_url_of(role);
         let url = url.with_context(|| format!("to redrive its messages, this command needs the section [{role}]"))?;
-        let bus = Bus::connect(BusConfig::new(url.clone(), format!("purser-parked-{role}"))).await;
+        let bus = Bus::connect(bus_config(self.config, url, format!("purser-parked-{role}"))).await;
         let bus = bus.with_context(|| format!("{role}.amqp_url"))?;
         let expected = self.config.amqp.own_users.of(role);
         ensure!(bus.user() == expected, "{role}.amqp_url logs in as {}, amqp.own_users says {expected}", bus.user());
