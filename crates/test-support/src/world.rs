@@ -73,6 +73,28 @@ pub async fn issue_token(deployment: &Deployment, customer_id: Option<i64>) -> R
     Ok(token.context("`purser token issue` printed no token")?.to_owned())
 }
 
+/// Addresses and tokens of a deployment in the shell's syntax, as `cargo xtask up` writes them to `target/dev/env`.
+///
+/// Names and meaning are an interface: other programs read this file.
+pub fn environment_file(deployment: &Deployment, admin_token: &str, customer_token: &str) -> Result<String> {
+    let services = deployment.services();
+    let variables = [
+        ("PURSER_GATEWAY_URL", deployment.gateway_url()),
+        ("PURSER_AMQP_URL", deployment.amqp_url(FRONTEND_USER)),
+        ("PURSER_AMQP_ADMIN_URL", deployment.amqp_admin_url()),
+        ("PURSER_RABBITMQ_API", services.rabbitmq_api_url.clone()),
+        ("PURSER_DATABASE_URL", deployment.database_url()?),
+        ("PURSER_S3_ENDPOINT", services.rgw_url.clone()),
+        ("PURSER_RGW_ACCESS_KEY", services.rgw_access_key.clone()),
+        ("PURSER_RGW_SECRET_KEY", services.rgw_secret_key.clone()),
+        ("PURSER_ADMIN_TOKEN", admin_token.to_owned()),
+        ("PURSER_CUSTOMER_TOKEN", customer_token.to_owned()),
+        ("PURSER_CUSTOMER_ID", CUSTOMER_ID.to_string()),
+    ];
+    let line = |(name, value): (&str, String)| format!("export {name}='{}'\n", value.replace('\'', r"'\''"));
+    Ok(variables.map(line).concat())
+}
+
 impl World {
     /// A world with `purser all` running and ready.
     pub async fn start() -> Self {

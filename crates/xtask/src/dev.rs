@@ -1,6 +1,5 @@
 //! The developer's own deployment, in `target/dev/purser`: services, database, virtual host, seeds and four roles.
 
-use std::fmt::Write;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use messages::RoleName;
 use test_support::broker::Management;
-use test_support::deployment::{Background, Deployment, DeploymentConfig, FRONTEND_USER, ROLES, Settings};
+use test_support::deployment::{Background, Deployment, DeploymentConfig, ROLES, Settings};
 use test_support::services::{Progress, Service, Services, Stack};
 use test_support::{database, world};
 
@@ -79,7 +78,7 @@ impl Dev {
         let customer_token = world::issue_token(&deployment, Some(world::CUSTOMER_ID)).await?;
         let admin_token = world::issue_token(&deployment, None).await?;
         self.start_roles(&deployment, progress).await?;
-        write_env(&deployment, &admin_token, &customer_token)?;
+        write_private(&env_file(), &world::environment_file(&deployment, &admin_token, &customer_token)?)?;
         self.running = Some(Running { deployment, customer_token });
         Ok(())
     }
@@ -157,32 +156,9 @@ impl Dev {
     }
 }
 
-/// Names and meaning are an interface: other programs read this file.
-fn write_env(deployment: &Deployment, admin_token: &str, customer_token: &str) -> Result<()> {
-    let services = deployment.services();
-    let customer_id = world::CUSTOMER_ID.to_string();
-    let mut text = String::new();
-    for (name, value) in [
-        ("PURSER_GATEWAY_URL", deployment.gateway_url().as_str()),
-        ("PURSER_AMQP_URL", &deployment.amqp_url(FRONTEND_USER)),
-        ("PURSER_AMQP_ADMIN_URL", &deployment.amqp_admin_url()),
-        ("PURSER_RABBITMQ_API", &services.rabbitmq_api_url),
-        ("PURSER_DATABASE_URL", &deployment.database_url()?),
-        ("PURSER_S3_ENDPOINT", &services.rgw_url),
-        ("PURSER_RGW_ACCESS_KEY", &services.rgw_access_key),
-        ("PURSER_RGW_SECRET_KEY", &services.rgw_secret_key),
-        ("PURSER_ADMIN_TOKEN", admin_token),
-        ("PURSER_CUSTOMER_TOKEN", customer_token),
-        ("PURSER_CUSTOMER_ID", &customer_id),
-    ] {
-        writeln!(text, "export {name}='{}'", value.replace('\'', r"'\''"))?;
-    }
-    write_private(&env_file(), &text)
-}
-
 /// Writes a file that only we can read, in one step.
 fn write_private(path: &Path, text: &str) -> Result<()> {
-    use std::io::Write as _;
+    use std::io::Write;
     let mut file = tempfile::NamedTempFile::new_in(path.parent().context("a file lies in a folder")?)?;
     file.write_all(text.as_bytes())?;
     file.persist(path).map(drop).with_context(|| format!("writing {}", path.display()))

@@ -98,6 +98,11 @@ pub fn missing_for_operations() -> Vec<&'static str> {
     [units, rules].iter().filter(|(program, _)| find_program(program).is_err()).map(|(_, package)| *package).collect()
 }
 
+/// The Debian packages that the commands of the documentation use and this machine lacks.
+pub fn missing_for_docs() -> Vec<&'static str> {
+    ["curl", "jq", "openssl"].into_iter().filter(|program| find_program(program).is_err()).collect()
+}
+
 /// The Debian packages that the benchmark's client in Node.js needs and this machine lacks.
 pub fn missing_for_node() -> Vec<&'static str> {
     let (node, npm) = (("node", "nodejs"), ("npm", "npm"));

@@ -65,10 +65,16 @@ impl Stack {
         self.layout.dev_dir.join("services.json")
     }
 
-    /// Installs what the tests in PHP and Python, of the systemd units and of Prometheus' rules need, where it is missing.
+    /// Installs what the tests in PHP and Python, of the systemd units, of Prometheus' rules and of the documentation need, where it
+    /// is missing.
     pub fn install_test_tools(&self, progress: &Progress) -> Result<()> {
-        let missing =
-            [packages::missing_for_php(), packages::missing_for_python(), packages::missing_for_operations()].concat();
+        let missing = [
+            packages::missing_for_php(),
+            packages::missing_for_python(),
+            packages::missing_for_operations(),
+            packages::missing_for_docs(),
+        ]
+        .concat();
         packages::install(&missing, &self.layout.dev_dir.join("apt-tests.log"), progress)
     }
 
