@@ -55,9 +55,10 @@ put() { # folder/file, uid or `all`
     mv "/out/$1.new" "/out/$1"
 }
 
-# -- PostgreSQL, Ceph
+# -- PostgreSQL, Ceph, Grafana
 secret database-owner | put database/password all
 printf 'rgw_access_key=%s\nrgw_secret_key=%s\n' "$rgw_access_key" "$rgw_secret_key" | put ceph/keys all
+secret grafana-admin | put grafana/password all
 
 # -- RabbitMQ: loads a folder of definitions in the order of their names, whenever it starts.
 user() { # name, tags, configure, write, read

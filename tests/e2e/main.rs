@@ -31,6 +31,7 @@ mod observability;
 mod overload;
 mod parked;
 mod permissions;
+mod prometheus;
 mod quota;
 mod reconcile;
 mod redaction;

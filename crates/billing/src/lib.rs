@@ -13,6 +13,7 @@ pub mod handover;
 pub mod invoices;
 mod invoicing;
 mod migrate;
+mod observe;
 pub mod payments;
 mod periods;
 mod plan_changes;
@@ -95,6 +96,7 @@ pub(crate) struct Billing {
 
 /// Starts billing's part of the process; it ends with `shutdown`. With WHMCS it must be the settings' invoicing system.
 pub fn start(role: Role, settings: Settings, whmcs: Option<WhmcsInvoicing>, shutdown: &Shutdown) {
+    observe::describe();
     let journal = role.journal().clone();
     let state = Arc::new(Billing {
         pool: journal.pool().clone(),

@@ -3,13 +3,15 @@
 //! Some services are one transaction, so a run that is killed has done what it did, and the next one goes on; runs side by
 //! side pass over what another one holds.
 
+use std::time::Instant;
+
 use history::{Failure, Journal};
 use model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::Settings;
 use crate::invoicing::{Invoicing, invoice_some};
 use crate::store::due::Position;
+use crate::{Settings, observe};
 
 /// What a run has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,7 +50,7 @@ pub async fn run(
         (progress.waiting, progress.failed) = (0, 0);
         while let Some(round) = invoice_some(journal, settings, at, position, false).await? {
             position = round.reached;
-            for outcome in &round.outcomes {
+            for outcome in round.outcomes {
                 count(&mut progress, outcome);
                 report(&progress);
             }
@@ -62,14 +64,20 @@ pub async fn run(
 /// The same for now, until shutdown.
 pub(crate) async fn by_itself(journal: &Journal, settings: &Settings, soft: &CancellationToken) -> Result<(), Failure> {
     let (now, mut position) = (journal.clock().now(), START);
+    let (began, mut has_found) = (Instant::now(), false);
     while !soft.is_cancelled() {
         let Some(round) = invoice_some(journal, settings, now, position, true).await? else { break };
         position = round.reached;
+        has_found = true;
+        round.outcomes.into_iter().for_each(observe::met);
+    }
+    if has_found {
+        observe::ran(began.elapsed());
     }
     Ok(())
 }
 
-fn count(progress: &mut Progress, outcome: &Invoicing) {
+fn count(progress: &mut Progress, outcome: Invoicing) {
     match outcome {
         Invoicing::Issued | Invoicing::HandedOver => progress.issued += 1,
         Invoicing::Nothing => progress.empty += 1,

@@ -6,7 +6,8 @@ use history::{Failure, Journal};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Settings, deadlines, dunning, periods, run, terminations};
+use crate::observe::Task;
+use crate::{Settings, deadlines, dunning, observe, periods, run, terminations};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -14,15 +15,16 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) async fn run(journal: Journal, settings: &Settings, soft: CancellationToken) {
     while timeout(INTERVAL, soft.cancelled()).await.is_err() {
         // What fails is tried again in the next round.
-        for (what, done) in [
-            ("orders that are overdue", overdue_orders(&journal).await),
+        for (task, what, done) in [
+            (Task::Orders, "orders that are overdue", overdue_orders(&journal).await),
             // Ends come before renewals: what is over gets no new period.
-            ("services that end", due_terminations(&journal, settings).await),
-            ("services whose period is over", due_renewals(&journal).await),
-            ("invoices that are due", due_invoices(&journal, settings, &soft).await),
-            ("services that aren't paid", due_dunning(&journal, settings).await),
+            (Task::Terminations, "services that end", due_terminations(&journal, settings).await),
+            (Task::Renewals, "services whose period is over", due_renewals(&journal).await),
+            (Task::Invoices, "invoices that are due", due_invoices(&journal, settings, &soft).await),
+            (Task::Dunning, "services that aren't paid", due_dunning(&journal, settings).await),
         ] {
             if let Err(error) = done {
+                observe::failed(task);
                 tracing::warn!(%error, "{what} can't be seen to");
             }
         }

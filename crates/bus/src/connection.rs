@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::backoff::Backoff;
+use crate::observe;
 use crate::publish::{ConfirmChannels, Publisher};
 
 const HEARTBEAT_S: u16 = 15;
@@ -134,6 +135,7 @@ impl fmt::Debug for Bus {
 impl Bus {
     /// Connects, trying again for `config.connect_wait`, and keeps the connection alive from then on.
     pub async fn connect(config: BusConfig) -> Result<Self, BusError> {
+        observe::describe();
         let mut uri: AMQPUri = config.url.expose_secret().parse().map_err(BusError::Url)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
         let user = uri.authority.userinfo.username.clone();
@@ -271,7 +273,7 @@ async fn supervise(
     sender: watch::Sender<Option<Arc<Session>>>,
     stop: CancellationToken,
 ) {
-    let gauge = metrics::gauge!("purser_bus_connected", "connection" => dialer.name.clone());
+    let gauge = observe::connected(&dialer.name);
     loop {
         gauge.set(1.0);
         let lost = tokio::select! {

@@ -22,6 +22,7 @@ use crate::backoff::Backoff;
 use crate::connection::{Bus, BusError, Session};
 use crate::inbound::{self, Inbound};
 use crate::message::short;
+use crate::observe;
 use crate::outcome::{Settler, Unsettled};
 use crate::topology::Topology;
 
@@ -86,7 +87,7 @@ impl Bus {
         let bus = self.clone();
         let publisher = bus.publisher();
         let settler = Settler { publisher, bus, queue, role, retry, trusted, shutdown: shutdown.clone() };
-        settler.show_counters();
+        observe::show_counters(&settler.queue);
         let worker = Worker {
             handler,
             own_users,

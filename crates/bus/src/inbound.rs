@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use messages::Delivery;
 use model::Timestamp;
+use uuid::Uuid;
 
 pub(crate) const ATTEMPTS: &str = "x-attempts";
 pub(crate) const BUSY: &str = "x-busy";
@@ -73,6 +74,7 @@ pub(crate) fn read(queue: &str, properties: &BasicProperties, body: Vec<u8>, own
         correlation_id: owned(properties.correlation_id().as_ref()),
         reply_to: owned(properties.reply_to().as_ref()),
         publisher,
+        published_at: published_at(properties),
         deadline,
         traceparent: headers.get("traceparent").and_then(text),
         event_id: headers.get("ce-id").and_then(text),
@@ -141,6 +143,18 @@ pub(crate) fn again(
         properties = properties.with_timestamp(value);
     }
     Ok(properties)
+}
+
+/// The property `timestamp` has whole seconds; a `UUIDv7` that was made in that second is finer. Another one says nothing:
+/// who asks again does so under the id of the first time.
+fn published_at(properties: &BasicProperties) -> Option<Timestamp> {
+    let second = DateTime::from_timestamp_secs(i64::try_from((*properties.timestamp())?).ok()?)?;
+    let id = properties.message_id().as_ref().and_then(|id| Uuid::parse_str(id.as_str()).ok());
+    let made = id.filter(|id| id.get_version_num() == 7).and_then(|id| id.get_timestamp()).and_then(|made| {
+        let (seconds, nanoseconds) = made.to_unix();
+        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)
+    });
+    Some(made.filter(|made| (second..second + TimeDelta::seconds(1)).contains(made)).unwrap_or(second))
 }
 
 fn steers_the_broker(header: &str) -> bool {
@@ -277,6 +291,21 @@ mod tests {
             let inbound = read_one(&message(None, &[(DEADLINE, value.clone())]));
             assert!(inbound.defect.is_some_and(|defect| defect.contains("RFC 3339")), "{value:?}");
         }
+    }
+
+    #[test]
+    fn the_moment_of_publishing_is_as_exact_as_its_publisher_says() {
+        let at = |seconds: u64, id: &str| {
+            let properties = message(None, &[]).with_timestamp(seconds).with_message_id(id.into());
+            read_one(&properties).delivery.published_at
+        };
+        let made = "019b796e-2000-7000-8000-000000000000";
+        let (second, milliseconds) = (1_767_268_818, 1_767_268_818_944);
+        assert_eq!(at(second, made), DateTime::from_timestamp_millis(milliseconds));
+        assert_eq!(at(second + 60, made), DateTime::from_timestamp_secs(1_767_268_878));
+        assert_eq!(at(second, "an id of another kind"), DateTime::from_timestamp_secs(1_767_268_818));
+        assert_eq!(at(u64::MAX, made), None);
+        assert_eq!(read_one(&message(None, &[])).delivery.published_at, None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod connection;
 mod consume;
 mod inbound;
 mod message;
+mod observe;
 mod outcome;
 mod parked;
 mod permissions;

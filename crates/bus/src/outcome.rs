@@ -14,12 +14,11 @@ use uuid::Uuid;
 use crate::connection::{Bus, Session};
 use crate::consume::RetryPolicy;
 use crate::inbound::{self, Inbound, NotedError};
+use crate::observe;
 use crate::publish::{PublishError, Publisher};
 use crate::topology::{RETRY_DELAYS, RetryDelay, Topology};
 
 const PARKED_EXCHANGE: &str = "s3.parked";
-const PARKED: &str = "purser_bus_parked_total";
-const LET_GO: &str = "purser_bus_let_go_total";
 /// Headers share a frame of 128 KiB with the properties.
 const NOTE_BYTES_MAX: usize = 1_000;
 /// So many quick attempts are made at a busy account before the slower ones.
@@ -108,7 +107,7 @@ impl Settler {
         let place = Place { exchange: "", routing_key: &retry_queue, wait_ms: Some(jittered_ms(delay)) };
         match self.publish_again(unsettled, place, notes).await {
             Ok(()) => {
-                metrics::counter!("purser_bus_retries_total", "queue" => self.queue.clone()).increment(1);
+                observe::retries(&self.queue).increment(1);
                 tracing::info!(queue = self.queue, attempts, busy, wait = delay.name, error, "comes back later");
                 self.acknowledge(unsettled).await;
             }
@@ -135,7 +134,7 @@ impl Settler {
         let place = Place { exchange: "", routing_key: &crowded, wait_ms: None };
         match self.publish_again(unsettled, place, notes).await {
             Ok(()) => {
-                metrics::counter!("purser_bus_postponed_total", "queue" => self.queue.clone()).increment(1);
+                observe::postponed(&self.queue).increment(1);
                 self.acknowledge(unsettled).await;
             }
             Err(failure) => self.give_back(unsettled, &failure).await,
@@ -157,7 +156,7 @@ impl Settler {
                     }
                     // Nobody misses a query.
                     _ => {
-                        self.counter(LET_GO, parking.reason).increment(1);
+                        observe::let_go(&self.queue, parking.reason).increment(1);
                         Ok(())
                     }
                 }
@@ -190,7 +189,7 @@ impl Settler {
         let parked = self.publish_again(unsettled, place, notes).await;
         match &parked {
             Ok(()) => {
-                self.counter(PARKED, reason).increment(1);
+                observe::parked(&self.queue, reason).increment(1);
                 tracing::warn!(queue = self.queue, reason = reason.as_str(), detail, attempts, "parked a message");
             }
             Err(failure) => {
@@ -199,19 +198,6 @@ impl Settler {
             }
         }
         parked
-    }
-
-    /// A counter that begins with its first message has no increase that an alert could see.
-    pub(crate) fn show_counters(&self) {
-        for reason in ParkReason::ALL {
-            self.counter(PARKED, reason).increment(0);
-            self.counter(LET_GO, reason).increment(0);
-        }
-    }
-
-    fn counter(&self, metric: &'static str, reason: ParkReason) -> metrics::Counter {
-        let labels = [("queue", self.queue.clone()), ("reason", reason.as_str().to_owned())];
-        metrics::counter!(metric, &labels)
     }
 
     /// The headers that a retried and a parked message have in common.

@@ -28,7 +28,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get};
 use bus::{Bus, BusConfig, RpcClient};
-use history::pool_options;
+use history::{pool_options, show_pool};
 use messages::RoleName;
 use model::{Clock, Principal};
 use runtime::config::GatewayConfig;
@@ -170,12 +170,14 @@ async fn run(listener: TcpListener, gateway: Gateway, health: Health, soft: Canc
     observe::describe();
     register_checks(&gateway, &health);
     let (bus, pool) = (gateway.bus.clone(), gateway.pool.clone());
+    let showing = tokio::spawn(show_pool(pool.clone(), RoleName::Gateway, soft.clone()));
     let forgetting = tokio::spawn(forget::run(gateway.clone(), soft.clone()));
     let connections_max = gateway.config.requests_max.saturating_mul(4).max(CLIENTS_MIN);
     let router = router(gateway).merge(health.router());
     info!(listen = %listener.local_addr()?, "serving HTTP");
     serving::serve(listener, router, connections_max, soft).await;
     forgetting.await.context("forgetting what has expired")?;
+    showing.await.context("showing the database's connections")?;
     bus.close().await;
     pool.close().await;
     Ok(())

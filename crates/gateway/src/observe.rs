@@ -31,6 +31,7 @@ pub(crate) struct Observed {
 
 /// Explains the metrics to whoever reads `/metrics`.
 pub(crate) fn describe() {
+    history::describe_metrics();
     describe_counter!(REQUESTS, Unit::Count, "HTTP requests, by action (none: no known action) and HTTP status");
     describe_counter!(
         SHED,

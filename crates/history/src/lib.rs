@@ -6,12 +6,15 @@
 //!   [`Journal::run_outside`] walk them, once in effect however often they are called.
 //! - [`Relay`] publishes the outbox in order per subject, with publisher confirms.
 
+mod after_commit;
 mod command;
 mod failure;
 mod intent;
 mod journal;
+mod lag;
 mod log;
 mod migrate;
+mod observe;
 mod pool;
 mod relay;
 mod step;
@@ -22,6 +25,7 @@ pub use intent::{ExpiredIntent, Lease};
 pub use journal::{ANSWERS_KEPT, Journal, ReplySealer, Seen};
 pub use log::{FullEntry, LogEntry, LogFilter, TakenCommand, find_commands, find_entries, read_log, trace_of_command};
 pub use migrate::{JOURNAL_MIGRATOR, LOG_MIGRATOR};
-pub use pool::pool_options;
+pub use observe::{PUBLISH_TO_ANSWER, answered, describe_metrics};
+pub use pool::{pool_options, show_pool};
 pub use relay::{Publish, PublishFailure, Relay};
 pub use step::{Keep, Record, Step};

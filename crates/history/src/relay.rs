@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Failure, Journal};
+use crate::{Failure, Journal, lag, observe};
 
 /// How many rows are read at once.
 const BATCH_ROWS: i64 = 512;
@@ -66,12 +66,17 @@ impl<P: Publish> Relay<P> {
     ///
     /// Any number of processes may run it: an advisory lock lets one of them work.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        while !shutdown.is_cancelled() {
-            if let Err(failure) = self.lead(&shutdown).await {
-                tracing::warn!(error = %failure, "the relay starts again");
+        observe::published(self.journal.role, 0);
+        let journal = self.journal.clone();
+        let relay = async {
+            while !shutdown.is_cancelled() {
+                if let Err(failure) = self.lead(&shutdown).await {
+                    tracing::warn!(error = %failure, "the relay starts again");
+                }
+                let _ = timeout(STANDBY_INTERVAL, shutdown.cancelled()).await;
             }
-            let _ = timeout(STANDBY_INTERVAL, shutdown.cancelled()).await;
-        }
+        };
+        tokio::join!(relay, lag::show(&journal, &shutdown));
     }
 
     /// Waits for the lock and works until the connection or the process ends.
@@ -131,8 +136,7 @@ impl<P: Publish> Relay<P> {
             }
         }
         sqlx::query!("DELETE FROM outbox WHERE id = ANY ($1)", &done).execute(&mut *connection).await?;
-        metrics::counter!("purser_relay_published_total", "role" => self.journal.role.as_str())
-            .increment(done.len() as u64);
+        observe::published(self.journal.role, done.len() as u64);
         Ok(!done.is_empty())
     }
 }

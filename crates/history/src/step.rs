@@ -7,7 +7,8 @@ use serde_json::Value;
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::{Failure, Journal};
+use crate::after_commit::AfterCommit;
+use crate::{Failure, Journal, observe};
 
 /// How long an answer is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,11 +108,12 @@ pub struct Step {
     transaction: Transaction<'static, Postgres>,
     has_outbox_rows: bool,
     traceparent: Option<String>,
+    after_commit: AfterCommit,
 }
 
 impl Step {
     pub(crate) fn new(journal: Journal, transaction: Transaction<'static, Postgres>) -> Self {
-        Self { journal, transaction, has_outbox_rows: false, traceparent: None }
+        Self { journal, transaction, has_outbox_rows: false, traceparent: None, after_commit: AfterCommit::default() }
     }
 
     /// The connection, for the role's own SQL in this transaction.
@@ -122,6 +124,11 @@ impl Step {
     /// What this step records and sends follows from a message with this W3C trace context, unless it says otherwise.
     pub fn continue_trace(&mut self, traceparent: Option<String>) {
         self.traceparent = traceparent;
+    }
+
+    /// Has something counted once this step has committed, and never where it hasn't.
+    pub fn after_commit(&mut self, act: impl FnOnce() + Send + Sync + 'static) {
+        self.after_commit.add(act);
     }
 
     /// The present moment by the role's clock.
@@ -151,6 +158,11 @@ impl Step {
 
     /// Saves the reply to a command.
     pub async fn answer(&mut self, key: &CommandKey, reply: &Reply, keep: Keep) -> Result<(), Failure> {
+        self.save(key, reply, keep).await.map(drop)
+    }
+
+    /// Saves a reply; returns when its command was taken, `None` where it never was.
+    async fn save(&mut self, key: &CommandKey, reply: &Reply, keep: Keep) -> Result<Option<Timestamp>, Failure> {
         let now = self.now();
         let expires_at = match keep {
             Keep::ForDays => Some(now + self.journal.answers_kept),
@@ -158,9 +170,9 @@ impl Step {
         };
         let sealed =
             if reply.is_secret() { Some(self.journal.sealer()?.seal(key, reply.as_json_text())) } else { None };
-        sqlx::query!(
+        let received_at = sqlx::query_scalar!(
             "UPDATE answered_commands SET reply = $3, sealed_reply = $4, answered_at = $5, expires_at = $6
-             WHERE principal = $1 AND message_id = $2",
+             WHERE principal = $1 AND message_id = $2 RETURNING received_at",
             key.principal,
             key.message_id,
             sealed.is_none().then(|| reply.as_json_text()),
@@ -168,9 +180,9 @@ impl Step {
             now,
             expires_at
         )
-        .execute(self.connection())
+        .fetch_optional(self.connection())
         .await?;
-        Ok(())
+        Ok(received_at)
     }
 
     /// Notes that a caller waits for a command that a later event answers. False: it has been answered meanwhile.
@@ -200,7 +212,10 @@ impl Step {
         reply: &Reply,
         keep: Keep,
     ) -> Result<(), Failure> {
-        self.answer(key, reply, keep).await?;
+        if let Some(taken) = self.save(key, reply, keep).await? {
+            let (message_type, after) = (action.to_owned(), self.now() - taken);
+            self.after_commit(move || observe::answered(&message_type, after));
+        }
         let callers = sqlx::query!(
             "DELETE FROM waiting_callers WHERE principal = $1 AND message_id = $2
              RETURNING reply_to, correlation_id, encoding",
@@ -372,6 +387,7 @@ impl Step {
     /// Makes everything in this step true at once, and wakes the relay.
     pub async fn commit(self) -> Result<(), Failure> {
         self.transaction.commit().await?;
+        self.after_commit.run();
         if self.has_outbox_rows {
             self.journal.committed.notify_one();
         }

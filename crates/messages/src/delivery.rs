@@ -22,6 +22,8 @@ pub struct Delivery {
     pub reply_to: Option<String>,
     /// Who published it first: the broker-checked `user_id`, or `x-publisher` where a role republished it.
     pub publisher: Option<String>,
+    /// When its publisher says that it was published, by their own clock.
+    pub published_at: Option<Timestamp>,
     /// The header `deadline`: after it a command is refused, not done late.
     pub deadline: Option<Timestamp>,
     /// The header `traceparent` (W3C trace context).

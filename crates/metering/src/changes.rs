@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::notification::{ChangedBucket, changed_buckets};
-use crate::{Metering, sampling, store};
+use crate::{Metering, observe, sampling, store};
 
 /// How many notifications are held until their buckets are written.
 pub(crate) const PREFETCH: u16 = 2_000;
@@ -72,7 +72,7 @@ impl Changes {
                 return std::future::ready(outcome).boxed();
             }
         };
-        metrics::counter!("purser_bucket_notifications_total").increment(1);
+        observe::notified();
         let receivers: Vec<_> = buckets.into_iter().map(|bucket| self.add(bucket)).collect();
         self.added.notify_one();
         async move {
@@ -172,8 +172,7 @@ async fn read_location(metering: Arc<Metering>, location: Location, accounts: Ve
             async move {
                 if let Err(error) = read_in_time(metering, location, &account, places).await {
                     tracing::warn!(s3uid = %account.s3uid, %error, "changed buckets can't be read; the sweep will");
-                    metrics::counter!("purser_bucket_notifications_unread_total", "location" => location.to_string())
-                        .increment(1);
+                    observe::unread(location);
                     let stale = [account.s3uid.to_string()];
                     if let Err(error) = store::samples::mark_stale(&metering.pool, &stale, metering.clock.now()).await {
                         tracing::warn!(s3uid = %account.s3uid, %error, "an account can't be marked for the sweep");

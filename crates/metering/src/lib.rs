@@ -8,6 +8,7 @@ mod fuzzing;
 mod handle;
 mod log;
 mod migrate;
+mod observe;
 mod report;
 mod routes;
 mod sampling;
@@ -62,6 +63,7 @@ pub fn start(role: Role, locations: Locations, settings: Settings, shutdown: &Sh
     let journal = role.journal().clone();
     let (pool, clock) = (journal.pool().clone(), Arc::clone(journal.clock()));
     let codes: Vec<Location> = locations.iter().map(|(code, _)| code.clone()).collect();
+    observe::describe(&codes);
     let state = Arc::new(Metering { pool, journal, locations, clock, settings });
     for location in codes {
         start_location(&state, location, shutdown);

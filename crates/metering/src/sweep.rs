@@ -12,7 +12,7 @@ use model::{Location, S3Uid};
 use tokio::time::{Instant, interval as ticks, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Metering, sampling, store};
+use crate::{Metering, observe, sampling, store};
 
 /// How many accounts are read side by side.
 const ACCOUNTS_AT_ONCE: usize = 8;
@@ -30,7 +30,6 @@ type Failed = HashMap<String, Instant>;
 
 /// Sweeps a location until shutdown.
 pub(crate) async fn run(metering: Arc<Metering>, location: Location, interval: Duration, soft: CancellationToken) {
-    let label = location.to_string();
     let mut failed = Failed::new();
     while !soft.is_cancelled() {
         let next = Instant::now() + PAUSE_MAX.min(interval);
@@ -40,8 +39,7 @@ pub(crate) async fn run(metering: Arc<Metering>, location: Location, interval: D
         if !is_available {
             failed.clear();
         }
-        metrics::gauge!("purser_location_available", "location" => label.clone())
-            .set(f64::from(u8::from(is_available)));
+        observe::available(&location, is_available);
         if let Err(error) = outcome {
             tracing::warn!(%location, %error, "the sweep was interrupted; it goes on with the next turn");
         }
@@ -111,7 +109,7 @@ async fn read_all(
         .filter_map(std::future::ready)
         .collect()
         .await;
-    metrics::histogram!("purser_sweep_seconds").record(started.elapsed().as_secs_f64());
+    observe::swept(started.elapsed());
     failed.extend(failures.iter().map(|(s3uid, _)| (s3uid.to_string(), Instant::now())));
     failures.into_iter().next().map_or(Ok(()), |(_, failure)| Err(failure))
 }

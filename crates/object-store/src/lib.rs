@@ -15,6 +15,7 @@ mod error;
 pub mod faulty;
 mod locations;
 pub mod memory;
+mod observe;
 mod probe;
 mod store;
 mod types;
@@ -22,6 +23,7 @@ mod types;
 pub use access::Access;
 pub use error::StoreError;
 pub use locations::{LocationStore, Locations};
+pub use observe::describe_metrics;
 pub use store::ObjectStore;
 pub use types::{
     AckLevel, Administrator, BucketUsage, InvalidAckLevel, ListObjects, NamePage, NewUser, ObjectPage, ObjectSummary,

@@ -4,6 +4,7 @@
 mod domain;
 mod handle;
 mod migrate;
+mod observe;
 mod purge;
 pub mod reconcile;
 pub mod rotation;
@@ -58,6 +59,7 @@ impl Provisioner {
 /// Starts the provisioner's part of the process; it ends with `shutdown`. Database and stores are compared in the
 /// background every `reconcile_interval`, where there is one.
 pub fn start(role: Role, settings: Settings, reconcile_interval: Option<Duration>, shutdown: &Shutdown) {
+    observe::describe();
     let role = role.with_sealer(Arc::new(settings.sealing_keys.clone()));
     let state = Arc::new(Provisioner::new(role.journal().clone(), settings));
     let (purging, soft) = (Arc::clone(&state), shutdown.soft().clone());

@@ -5,6 +5,7 @@ pub mod health;
 pub mod lifecycle;
 pub mod telemetry;
 
+mod observe;
 mod pipeline;
 mod role;
 mod routes;

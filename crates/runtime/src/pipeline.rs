@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::Routes;
+use crate::observe::observe;
 use crate::shares::Shares;
 
 /// Nobody waits longer for the answer to a query.
@@ -46,9 +47,8 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         let started = Instant::now();
         let action = delivery.message_type.clone().unwrap_or_default();
         let outcome = self.try_request(&delivery, is_crowded).await;
-        // Only names from our own table become label values: a client must not invent series.
         let label = messages::find_action(&action).map_or("unknown", |spec| spec.name);
-        observe(label, &delivery, &outcome, started);
+        observe(label, &delivery, &outcome, started, self.journal.clock().now());
         outcome
     }
 
@@ -112,7 +112,7 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         let outcome = self.try_event(&delivery).await;
         let event = delivery.message_type.as_deref().unwrap_or_default();
         let label = if self.routes.event_handler(event).is_some() { event } else { "unknown" };
-        observe(label, &delivery, &outcome, started);
+        observe(label, &delivery, &outcome, started, self.journal.clock().now());
         outcome
     }
 
@@ -201,27 +201,4 @@ fn refused(delivery: &Delivery, from_role: bool, reply: Reply) -> Outcome {
         return Outcome::Done(Some(reply));
     }
     park(ParkReason::RefusedUnheard, reply.refusal_message().unwrap_or_default(), None)
-}
-
-/// One log line and two metrics per message handled.
-fn observe(label: &str, delivery: &Delivery, outcome: &Outcome, started: Instant) {
-    let (result, detail) = match outcome {
-        Outcome::Done(Some(reply)) if reply.is_refusal() => ("refused", reply.as_json_text()),
-        Outcome::Done(_) => ("done", ""),
-        Outcome::Retry { error, .. } => ("retry", error.as_str()),
-        Outcome::Postpone => ("postponed", ""),
-        Outcome::Park { detail, .. } => ("parked", detail.as_str()),
-    };
-    let duration_seconds = started.elapsed().as_secs_f64();
-    metrics::counter!("purser_messages_total", "type" => label.to_owned(), "outcome" => result).increment(1);
-    metrics::histogram!("purser_message_seconds", "type" => label.to_owned()).record(duration_seconds);
-    tracing::info!(
-        message_type = label,
-        message_id = delivery.message_id,
-        outcome = result,
-        detail,
-        attempts = delivery.attempts,
-        duration_ms = duration_seconds * 1e3,
-        "handled"
-    );
 }

@@ -7,13 +7,14 @@ use async_trait::async_trait;
 use bus::{Bus, ConsumerConfig, Handler, Message, Publisher, RetryPolicy, Topology};
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
-use history::{ExpiredIntent, Journal, Publish, PublishFailure, Relay, ReplySealer};
+use history::{ExpiredIntent, Journal, Publish, PublishFailure, Relay, ReplySealer, show_pool};
 use messages::{Envelope, RoleName};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::lifecycle::Shutdown;
+use crate::observe;
 use crate::pipeline::{Pipeline, TrustedPublishers};
 use crate::routes::Routes;
 use crate::shares::Shares;
@@ -92,6 +93,7 @@ impl Role {
 
     /// Starts consumers, relay and runner; they end with `shutdown`.
     pub fn start<S: Send + Sync + 'static>(self, state: Arc<S>, routes: Routes<S>, shutdown: &Shutdown) {
+        observe::describe();
         let (name, prefetch, command_prefetch) = (self.name, self.prefetch, self.command_prefetch);
         let in_hand = |worked_on: u16| worked_on.saturating_mul(IN_HAND);
         let (commands_in_hand, queries_in_hand) = (in_hand(command_prefetch), in_hand(prefetch));
@@ -123,6 +125,11 @@ impl Role {
         self.consume("queries", &format!("s3.{name}.queries"), queries_in_hand, requests(false), shutdown);
         self.consume("events", &format!("s3.{name}.events"), prefetch, events, shutdown);
         let users = self.users;
+        let showing = show_pool(self.journal.pool().clone(), name, shutdown.soft().clone());
+        shutdown.spawn("pool", async move {
+            showing.await;
+            Ok(())
+        });
 
         let relay = Relay::new(self.journal.clone(), BusPublisher(self.bus.publisher()));
         let (user, soft) = (users.token(), shutdown.soft().clone());

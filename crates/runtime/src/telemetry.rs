@@ -3,7 +3,10 @@
 use std::io;
 use std::time::Duration;
 
+use history::PUBLISH_TO_ANSWER;
+use metrics::{Unit, describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, TelemetryConfig};
@@ -11,8 +14,19 @@ use crate::config::{LogFormat, TelemetryConfig};
 /// Upper bounds of latency histograms, in seconds: from a local answer to the longest wait of the gateway.
 const LATENCY_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0];
 
+/// The same of what may wait two hours for another attempt.
+const ANSWER_BUCKETS: &[f64] =
+    &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0];
+/// What goes over everything, and takes as long as there is much of it.
+const ROUNDS: [&str; 3] = ["purser_sweep_seconds", "purser_usage_log_round_seconds", "purser_billing_run_seconds"];
+/// Upper bounds of their histograms, in seconds.
+const ROUND_BUCKETS: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
+
 /// How often what the recorder gathered is condensed.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Which version runs.
+const BUILD: &str = "purser_build_info";
 
 /// Libraries that log what must not be logged: lapin returned messages with their bodies, the signer and the HTTP
 /// clients requests with secret keys in their query. Comes last, so that no configured filter outdoes it.
@@ -47,12 +61,19 @@ pub fn init_logs(config: &TelemetryConfig) -> Result<(), TelemetryError> {
 
 /// What `/metrics` shows; clones show the same.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
+pub struct Metrics {
+    recorded: PrometheusHandle,
+    process: Option<Collector>,
+}
 
 impl Metrics {
     /// Makes the process's one recorder; counters and histograms go there from now on. Needs a Tokio runtime.
     pub fn install() -> Result<Self, TelemetryError> {
         let handle = builder()?.install_recorder()?;
+        let process = Collector::default();
+        process.describe();
+        describe_gauge!(BUILD, Unit::Count, "1, with the version of this process");
+        gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         let upkeep = handle.clone();
         tokio::spawn(async move {
             let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
@@ -61,20 +82,28 @@ impl Metrics {
                 upkeep.run_upkeep();
             }
         });
-        Ok(Self(handle))
+        Ok(Self { recorded: handle, process: Some(process) })
     }
 
     /// A recorder that nothing records to, for tests and embedders that have one of their own.
     pub fn detached() -> Result<Self, TelemetryError> {
-        Ok(Self(builder()?.build_recorder().handle()))
+        Ok(Self { recorded: builder()?.build_recorder().handle(), process: None })
     }
 
-    /// All metrics in Prometheus' text format.
+    /// All metrics in Prometheus' text format; what the process uses is looked up now.
     pub fn render(&self) -> String {
-        self.0.render()
+        self.process.iter().for_each(Collector::collect);
+        self.recorded.render()
     }
 }
 
 fn builder() -> Result<PrometheusBuilder, TelemetryError> {
-    Ok(PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), LATENCY_BUCKETS)?)
+    let answers = Matcher::Full(PUBLISH_TO_ANSWER.to_owned());
+    let mut builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), LATENCY_BUCKETS)?
+        .set_buckets_for_metric(answers, ANSWER_BUCKETS)?;
+    for name in ROUNDS {
+        builder = builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), ROUND_BUCKETS)?;
+    }
+    Ok(builder)
 }

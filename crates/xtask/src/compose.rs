@@ -2,6 +2,7 @@
 
 mod engine;
 mod images;
+mod monitoring;
 mod project;
 
 use std::fs::{self, File};
@@ -18,6 +19,9 @@ use crate::demo;
 use crate::workspace::{self, Profile};
 use engine::Engine;
 use project::Project;
+
+/// The four roles, and RabbitMQ twice: its queues, and itself.
+const TARGETS: usize = 6;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -87,5 +91,9 @@ async fn use_it(project: &Project<'_>, interrupted: &mut Signal) -> Result<demo:
     project.start_again()?;
     println!("   all healthy again after {:.1} s", started.elapsed().as_secs_f64());
     done.read_again(&mut checks).await?;
+    println!("\n== The profile monitoring");
+    let targets = monitoring::targets_up(&project.start_prometheus()?).await?;
+    checks.equal("targets that Prometheus reads", &targets.len(), &TARGETS);
+    println!("   {}", targets.join(", "));
     Ok(checks)
 }

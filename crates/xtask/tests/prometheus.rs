@@ -69,6 +69,17 @@ fn each_series_that_is_asked_for_is_one_of_ours() {
     }
 }
 
+#[test]
+fn what_the_table_of_metrics_says_about_worrying_leads_to_an_alert() {
+    let metrics = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
+    let parts: BTreeSet<_> = alerts().iter().map(|alert| alert.to_lowercase()).collect();
+    let links: Vec<_> = metrics.split("(runbook.md#").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert!(links.len() > 10, "{links:?}");
+    for link in links {
+        assert!(parts.contains(link), "docs/metrics.md leads to {link}, of which the runbook has nothing");
+    }
+}
+
 /// The text of all sources of the roles.
 fn sources(dir: &Path) -> String {
     let mut text = String::new();

@@ -20,7 +20,7 @@ use crate::store::due::Position;
 const SERVICES_TOGETHER: i64 = 200;
 
 /// What became of one service in a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Invoicing {
     /// A document was issued.
     Issued,
@@ -32,6 +32,21 @@ pub(crate) enum Invoicing {
     Waiting,
     /// It can't be invoiced at the moment; the log says why.
     Failed,
+}
+
+impl Invoicing {
+    pub(crate) const ALL: [Self; 5] = [Self::Issued, Self::HandedOver, Self::Nothing, Self::Waiting, Self::Failed];
+
+    /// As shown in `/metrics`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Issued => "issued",
+            Self::HandedOver => "handed_over",
+            Self::Nothing => "nothing",
+            Self::Waiting => "waiting",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// What became of several services, and where to go on.

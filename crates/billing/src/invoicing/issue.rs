@@ -10,10 +10,10 @@ use crate::Settings;
 use crate::domain::charge::{Extent, Usage, charges};
 use crate::domain::document::{DocumentKind, Line, Totals, lines};
 use crate::domain::ledger::{LedgerAccount, Transaction, settle};
-use crate::store;
 use crate::store::documents::{Issued, NewDocument};
 use crate::store::ledger::{Posting, Source};
 use crate::store::receivables::{First, NewReceivable};
+use crate::{observe, store};
 
 /// A document before it has a number.
 pub(super) struct Draft<'a> {
@@ -111,6 +111,10 @@ pub(super) async fn issue_all(
     let issued = store::documents::insert(step.connection(), &documents).await?;
     book(step, &documents, &issued).await?;
     announce(step, drafts, &documents, &issued).await?;
+    for (document, issued) in documents.iter().zip(&issued) {
+        let (kind, currency) = (issued.kind, document.totals.gross.currency());
+        step.after_commit(move || observe::issued(kind, currency));
+    }
     Ok(issued)
 }
 

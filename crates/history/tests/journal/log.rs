@@ -1,5 +1,8 @@
 //! The history log and who may do what to it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use history::{Record, read_log};
 use serde_json::{Value, json};
 
@@ -118,4 +121,25 @@ async fn months_have_partitions_of_their_own_and_the_rest_has_one_too() {
     fixture.journal.run_outside(&world, &request("b", 1)).await.expect("done");
     let places = "SELECT tableoid::regclass::text FROM history.entries ORDER BY id";
     assert_eq!(fixture.texts(places).await, ["history.entries_2023_11", "history.entries_rest"]);
+}
+
+#[tokio::test]
+async fn what_is_to_be_counted_counts_once_its_step_has_committed() {
+    let fixture = Fixture::new().await;
+    let counted = Arc::new(AtomicU32::new(0));
+    for commits in [false, true] {
+        let mut step = fixture.journal.step().await.expect("a step");
+        record(&mut step, 1, "a").await.expect("a record");
+        let total = Arc::clone(&counted);
+        step.after_commit(move || {
+            total.fetch_add(1, Ordering::Relaxed);
+        });
+        assert_eq!(counted.load(Ordering::Relaxed), 0);
+        if commits {
+            step.commit().await.expect("committed");
+        } else {
+            step.rollback().await.expect("given up");
+        }
+    }
+    assert_eq!(counted.load(Ordering::Relaxed), 1);
 }

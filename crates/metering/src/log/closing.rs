@@ -9,9 +9,9 @@ use model::{ByteCount, CustomerId, Location, S3Uid, Timestamp};
 
 use super::{HOUR, Log};
 use crate::domain::storage::byte_hours;
-use crate::store;
 use crate::store::gaps::Gap;
 use crate::store::records::{AccountInHour, StorageRow, TrafficRow};
+use crate::{observe, store};
 
 /// How many accounts are published in one transaction.
 const ACCOUNTS_AT_ONCE: usize = 200;
@@ -69,8 +69,8 @@ pub(super) async fn report_gap(step: &mut Step, gap: Gap) -> Result<(), Failure>
         return Ok(());
     }
     let Gap { location, hour, kind, s3uid, detail } = gap;
-    metrics::counter!("purser_usage_gaps_total", "location" => location.to_string(), "kind" => kind.as_str())
-        .increment(1);
+    let counted = location.clone();
+    step.after_commit(move || observe::gap(&counted, kind));
     tracing::warn!(%location, %hour, kind = kind.as_str(), s3uid, detail, "the usage log has a gap");
     let s3uid: Option<S3Uid> = s3uid.and_then(|s3uid| s3uid.parse().ok());
     let customer_id = match &s3uid {

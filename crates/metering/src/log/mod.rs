@@ -13,7 +13,6 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use history::Failure;
 pub(crate) use merging::merge;
-use messages::GapKind;
 use model::{Location, S3Uid, Timestamp};
 use object_store::{Administrator, ObjectStore};
 use tokio::time::{Instant, sleep_until};
@@ -21,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::storage::hour_of;
 use crate::sampling::unavailable;
-use crate::{Metering, store};
+use crate::{Metering, observe, store};
 
 /// How many hours are caught up with in one round.
 const HOURS_AT_ONCE: usize = 48;
@@ -53,11 +52,6 @@ struct Log<'a> {
 
 /// Reads a location's log until shutdown.
 pub(crate) async fn run(metering: Arc<Metering>, location: Location, interval: Duration, soft: CancellationToken) {
-    // A counter that begins with its first gap has no increase that an alert could see.
-    for kind in GapKind::ALL {
-        let labels = [("location", location.to_string()), ("kind", kind.as_str().to_owned())];
-        metrics::counter!("purser_usage_gaps_total", &labels).increment(0);
-    }
     let mut memory = Memory::default();
     while !soft.is_cancelled() {
         let next = Instant::now() + interval;
@@ -87,8 +81,7 @@ pub(crate) async fn round(
     let log = Log { metering, location, store: found.store.as_ref() };
     let started = Instant::now();
     let done = log.round(memory, soft).await;
-    metrics::histogram!("purser_usage_log_round_seconds", "location" => location.to_string())
-        .record(started.elapsed().as_secs_f64());
+    observe::log_read(location, started.elapsed());
     // At once, and not whenever the connection gets round to it.
     lock.rollback().await?;
     done
@@ -170,8 +163,7 @@ impl Log<'_> {
             }
             hour += HOUR;
         }
-        let lag = (running - watermark).max(TimeDelta::zero()).as_seconds_f64();
-        metrics::gauge!("purser_usage_log_open_seconds", "location" => self.location.to_string()).set(lag);
+        observe::log_open(self.location, running - watermark);
         if let Some(error) = trouble {
             return Err(error);
         }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::compare::{Compared, Comparer, Trouble};
 use super::{PAGE, SETTLED_FOR};
-use crate::{Provisioner, store};
+use crate::{Provisioner, observe, store};
 
 /// How often it is looked whether a comparison is due.
 const CHECK_INTERVAL: Duration = Duration::from_mins(1);
@@ -183,7 +183,7 @@ async fn show(provisioner: &Provisioner) -> Result<(), Failure> {
         for kind in DriftKind::ALL {
             let found = counts.iter().find(|(place, name, _)| place == location.as_str() && name == kind.as_str());
             let count = found.map_or(0, |(_, _, count)| u32::try_from(*count).unwrap_or(u32::MAX));
-            metrics::gauge!("purser_drifts", "location" => location.to_string(), "kind" => kind.as_str()).set(count);
+            observe::drifts(location, kind, count);
         }
     }
     Ok(())

@@ -90,6 +90,11 @@ impl Process {
         Ok((bytes("VmRSS:")?, bytes("VmHWM:")?))
     }
 
+    /// Where it answers `/metrics` and `/readyz`: `127.0.0.1:8080`.
+    pub fn address(&self) -> &str {
+        self.base_url.trim_start_matches("http://")
+    }
+
     /// Its metrics, as Prometheus reads them.
     pub async fn metrics(&self) -> Result<String> {
         Ok(crate::http::client()?.get(format!("{}/metrics", self.base_url)).send().await?.text().await?)

@@ -91,8 +91,8 @@ pub fn missing_for_python() -> Vec<&'static str> {
     if python.is_ok_and(|status| status.success()) { Vec::new() } else { vec!["python3", "python3-venv"] }
 }
 
-/// The Debian packages that the tests of the systemd units and of Prometheus' rules need and this machine lacks; neither
-/// need run.
+/// The Debian packages that the tests of the systemd units and with Prometheus need and this machine lacks; no service of
+/// theirs need run.
 pub fn missing_for_operations() -> Vec<&'static str> {
     let (units, rules) = (("systemd-analyze", "systemd"), ("promtool", "prometheus"));
     [units, rules].iter().filter(|(program, _)| find_program(program).is_err()).map(|(_, package)| *package).collect()

@@ -27,8 +27,8 @@ const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 const ERLANG_ARGS: &str = "-kernel inet_dist_use_interface {127,0,0,1} -rabbit quorum_tick_interval 1000";
 const AMQP_GREETING: &[u8] = b"AMQP\x00\x00\x09\x01";
 
-/// The management page with what moves messages from queue to queue.
-const PLUGINS: &str = "[rabbitmq_management,rabbitmq_shovel,rabbitmq_shovel_management].\n";
+/// The management page with what moves messages from queue to queue, and what Prometheus reads.
+const PLUGINS: &str = "[rabbitmq_management,rabbitmq_prometheus,rabbitmq_shovel,rabbitmq_shovel_management].\n";
 
 /// Where one broker's files are.
 pub(super) struct Broker {
@@ -125,6 +125,8 @@ impl Broker {
             "{listeners}\
              management.tcp.ip = 127.0.0.1\n\
              management.tcp.port = {api}\n\
+             prometheus.tcp.ip = 127.0.0.1\n\
+             prometheus.tcp.port = {metrics}\n\
              default_user = {ADMIN}\n\
              default_pass = {password}\n\
              default_user_tags.administrator = true\n\
@@ -136,6 +138,7 @@ impl Broker {
              log.file.level = info\n",
             listeners = self.listeners(settings.amqp_port(), certificate)?,
             api = settings.rabbitmq_api_port(),
+            metrics = settings.rabbitmq_metrics_port(),
             password = settings.rabbitmq_password,
         );
         write_private(&self.dir.join("rabbitmq.conf"), USER, 0o600, &config)?;

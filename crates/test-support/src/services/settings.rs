@@ -136,6 +136,9 @@ impl Settings {
     pub(crate) fn ceph_mon_port(&self) -> u16 {
         self.port_base + 6
     }
+    pub(crate) fn rabbitmq_metrics_port(&self) -> u16 {
+        self.port_base + 7
+    }
     /// The first and last of the ports that the OSD picks from.
     pub(crate) fn ceph_osd_ports(&self) -> (u16, u16) {
         (self.port_base + CEPH_OSD_OFFSET, self.port_base + PORTS_PER_BLOCK - 1)

@@ -65,8 +65,8 @@ impl Stack {
         self.layout.dev_dir.join("services.json")
     }
 
-    /// Installs what the tests in PHP and Python, of the systemd units, of Prometheus' rules and of the documentation need, where it
-    /// is missing.
+    /// Installs what the tests in PHP and Python, of the systemd units, with Prometheus and of the documentation need, where it is
+    /// missing.
     pub fn install_test_tools(&self, progress: &Progress) -> Result<()> {
         let missing = [
             packages::missing_for_php(),
@@ -169,6 +169,12 @@ impl Stack {
     pub fn rabbitmqctl(&self, arguments: &[&str]) -> Result<()> {
         let settings = Settings::load(&self.layout)?.context("there is no private broker")?;
         Broker::new(&self.layout).control(&settings, arguments)
+    }
+
+    /// Where Prometheus reads the private broker's metrics: `127.0.0.1:15692`.
+    pub fn rabbitmq_metrics_address(&self) -> Result<String> {
+        let settings = Settings::load(&self.layout)?.context("there is no private broker")?;
+        Ok(format!("127.0.0.1:{}", settings.rabbitmq_metrics_port()))
     }
 
     /// Stops everything and deletes the data, the ports and the passwords: the next start makes all of them anew.

@@ -17,6 +17,7 @@ const PURSER: &str = "purser-test/purser";
 const CEPH: &str = "purser-test/ceph";
 const RABBITMQ: &str = "purser-test/rabbitmq";
 const POSTGRES: &str = "purser-test/postgres";
+const PROMETHEUS: &str = "purser-test/prometheus";
 
 /// The variables with which `docker-compose.yml` takes our images.
 pub(super) type Variables = Vec<(&'static str, &'static str)>;
@@ -34,7 +35,12 @@ pub(super) fn make(engine: &Engine, dir: &Path, binary: &Path, progress: &Progre
     if base == OWN_BASE {
         build(engine, base, RABBITMQ, "debian/rabbitmq", &[], &root, progress)?;
         build(engine, base, POSTGRES, "debian/postgres", &[], &root, progress)?;
-        variables.extend([("PURSER_RABBITMQ_IMAGE", RABBITMQ), ("PURSER_POSTGRES_IMAGE", POSTGRES)]);
+        build(engine, base, PROMETHEUS, "debian/prometheus", &[], &root, progress)?;
+        variables.extend([
+            ("PURSER_RABBITMQ_IMAGE", RABBITMQ),
+            ("PURSER_POSTGRES_IMAGE", POSTGRES),
+            ("PURSER_PROMETHEUS_IMAGE", PROMETHEUS),
+        ]);
     }
     Ok(variables)
 }

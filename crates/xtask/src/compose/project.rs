@@ -21,22 +21,26 @@ pub(super) struct Project<'e> {
     amqp: PortLease,
     management: PortLease,
     s3: PortLease,
+    prometheus: PortLease,
 }
 
 impl<'e> Project<'e> {
     pub(super) fn new(engine: &'e Engine, compose: Vec<PathBuf>, images: Variables) -> Result<Self> {
-        let [http, amqp, management, s3] =
-            [PortLease::take()?, PortLease::take()?, PortLease::take()?, PortLease::take()?];
+        let [http, amqp, management, s3, prometheus] =
+            [PortLease::take()?, PortLease::take()?, PortLease::take()?, PortLease::take()?, PortLease::take()?];
         let name = format!("purser-test-{}", std::process::id());
-        Ok(Self { engine, compose, images, name, http, amqp, management, s3 })
+        Ok(Self { engine, compose, images, name, http, amqp, management, s3, prometheus })
     }
 
     /// `docker compose up --wait`.
     pub(super) fn up(&self) -> Result<()> {
-        let Err(error) = run(&mut self.command(&["up", "--wait", "--no-build", "--quiet-pull"])?, "docker compose up")
-        else {
-            return Ok(());
-        };
+        self.up_some(&[])
+    }
+
+    /// The same for one service of a profile that isn't asked for; what it needs runs already.
+    fn up_some(&self, services: &[&str]) -> Result<()> {
+        let arguments = [&["up", "--wait", "--no-build", "--quiet-pull"], services].concat();
+        let Err(error) = run(&mut self.command(&arguments)?, "docker compose up") else { return Ok(()) };
         let logs = output(&mut self.command(&["logs", "--no-color", "--tail", "20"])?, "docker compose logs")?;
         bail!("{error:#}\n{logs}");
     }
@@ -68,6 +72,12 @@ impl<'e> Project<'e> {
         self.up()
     }
 
+    /// Starts the Prometheus of the profile `monitoring`; returns its address.
+    pub(super) fn start_prometheus(&self) -> Result<String> {
+        self.up_some(&["prometheus"])?;
+        Ok(format!("http://127.0.0.1:{}", self.prometheus.port()))
+    }
+
     /// What `purser doctor` says; fails where it finds something.
     pub(super) fn doctor(&self) -> Result<String> {
         output(&mut self.command(&["run", "--rm", "--no-deps", "purser", "doctor"])?, "purser doctor")
@@ -92,6 +102,7 @@ impl<'e> Project<'e> {
             ("PURSER_AMQP_PORT", &self.amqp),
             ("PURSER_MANAGEMENT_PORT", &self.management),
             ("PURSER_S3_PORT", &self.s3),
+            ("PURSER_PROMETHEUS_PORT", &self.prometheus),
         ];
         command.envs(ports.map(|(name, lease)| (name, lease.port().to_string())));
         Ok(command)
@@ -100,7 +111,7 @@ impl<'e> Project<'e> {
 
 impl Drop for Project<'_> {
     fn drop(&mut self) {
-        let down = self.command(&["down", "--volumes", "--remove-orphans"]);
+        let down = self.command(&["--profile", "*", "down", "--volumes", "--remove-orphans"]);
         if let Err(error) = down.and_then(|mut down| run(&mut down, "docker compose down")) {
             eprintln!("containers of {} may be left: {error:#}", self.name);
         }

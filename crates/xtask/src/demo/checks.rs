@@ -20,7 +20,7 @@ impl Checks {
     }
 
     /// [`Checks::check`] that two values are equal; shows both where they aren't.
-    pub(super) fn equal<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, found: &T, expected: &T) {
+    pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, found: &T, expected: &T) {
         if found == expected {
             self.check(format!("{what}: {found:?}"), true);
         } else {

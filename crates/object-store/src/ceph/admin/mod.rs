@@ -4,6 +4,8 @@ mod buckets;
 mod usage;
 mod users;
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use chrono::TimeDelta;
 use model::S3Uid;
@@ -14,6 +16,7 @@ use super::CephConfig;
 use super::answers::{Api, ErrorBody, NamesAnswer, UserAnswer, failure, needs_cap};
 use super::http::{Answer, Ask, Http, Request, base_url};
 use super::sign::query_string;
+use crate::observe;
 use crate::types::PAGE_LEN_MAX;
 use crate::{Administrator, NamePage, S3Keys, StoreError};
 
@@ -97,10 +100,12 @@ impl AdminOps {
     ) -> Result<Answer, StoreError> {
         let url = format!("{}/admin/{resource}?{}", self.base_url, query_string(parameters));
         let cap = cap_for(&method, resource);
-        let labels = [("method", method.to_string()), ("resource", resource.to_owned())];
-        metrics::counter!("purser_rgw_admin_calls_total", &labels).increment(1);
+        observe::begins(&method, resource);
+        let began = Instant::now();
         let request = Request { method, url, body: None, forwarded_https: false };
-        let answer = self.http.send(request, &self.keys, ask).await?;
+        let answer = self.http.send(request, &self.keys, ask).await;
+        observe::ends(resource, answer.as_ref().ok().map(|answer| answer.status.as_u16()), began.elapsed());
+        let answer = answer?;
         if matches!(answer.status, StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT) {
             return Ok(answer);
         }
