@@ -122,10 +122,17 @@ impl Ground {
         }
     }
 
+    /// An order whose service has begun, which is a moment after its account is usable.
     async fn order(&self) -> Value {
         let bucket = self.world.bucket_name("docs");
         let (_, reply) = self.world.http("create_order", json!({"plan_id": 1, "bucket_name": bucket})).await;
         assert_eq!(reply["result"], "OK", "{reply}");
+        let s3uid = text(&reply["s3uid"]);
+        wait_until(LIMIT, "the service has begun", async || {
+            let preview = self.world.deployment.purser_ok(&["invoice", "preview", "--account", &s3uid]).await;
+            preview.is_ok()
+        })
+        .await;
         reply
     }
 
