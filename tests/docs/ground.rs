@@ -20,8 +20,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 const LISTENER_RIGHTS: Permissions<'static> =
     Permissions { configure: r"^audit\.", write: r"^audit\.", read: r"^(audit\.|s3\.events$)" };
 
-/// What pages name without saying where it comes from: an API key, an account, a callback key, a command, parked messages.
-const NAMES: [&str; 7] = ["KEY", "S3UID", "CALLBACK", "COMMAND_ID", "ID", "OTHER_ID", "USELESS_ID"];
+/// What pages name without saying where it comes from: an API key, accounts, a callback key, a command, parked messages.
+const NAMES: [&str; 8] = ["KEY", "S3UID", "OLD_S3UID", "CALLBACK", "COMMAND_ID", "ID", "OTHER_ID", "USELESS_ID"];
 
 pub(crate) struct Ground {
     pub(crate) world: World,
@@ -105,7 +105,7 @@ impl Ground {
                 let mut words = printed.split_whitespace();
                 words.find(|word| word.starts_with("pk_")).unwrap_or_else(|| panic!("{printed}")).to_owned()
             }
-            "S3UID" => text(&self.order().await["s3uid"]),
+            "S3UID" | "OLD_S3UID" => text(&self.order().await["s3uid"]),
             "CALLBACK" => {
                 let s3uid = text(&self.order().await["s3uid"]);
                 text(&self.world.http("delete_payment_account", json!({"s3uid": s3uid, "wait": 0})).await.1["callback"])
