@@ -85,10 +85,9 @@ impl Ground {
             ("PURSER_CONFIG".to_owned(), deployment.config_file().display().to_string()),
             ("AUDIT_AMQP_URL".to_owned(), deployment.amqp_url_with(&self.listener, &self.listener)),
         ]);
-        for line in self.env_file().lines() {
-            let (name, value) = line.trim_start_matches("export ").split_once('=').expect("a variable");
-            environment.insert(name.to_owned(), value.trim_matches('\'').to_owned());
-        }
+        let World { admin_token, customer_token, .. } = &self.world;
+        let variables = world::environment(deployment, admin_token, customer_token).expect("addresses and tokens");
+        environment.extend(variables.into_iter().map(|(name, value)| (name.to_owned(), value)));
         for name in NAMES {
             if is_taken_for_granted(name, blocks) {
                 environment.insert(name.to_owned(), self.make(name).await);
@@ -105,35 +104,33 @@ impl Ground {
                 let mut words = printed.split_whitespace();
                 words.find(|word| word.starts_with("pk_")).unwrap_or_else(|| panic!("{printed}")).to_owned()
             }
-            "S3UID" | "OLD_S3UID" => text(&self.order().await["s3uid"]),
+            "S3UID" | "OLD_S3UID" => self.order(&new_id()).await,
             "CALLBACK" => {
-                let s3uid = text(&self.order().await["s3uid"]);
+                let s3uid = self.order(&new_id()).await;
                 text(&self.world.http("delete_payment_account", json!({"s3uid": s3uid, "wait": 0})).await.1["callback"])
             }
             "COMMAND_ID" => {
-                let (id, bucket) = (Uuid::new_v4().to_string(), self.world.bucket_name("docs"));
-                let caller = self.world.http_caller(Some(&self.world.customer_token));
-                let order = json!({"plan_id": 1, "bucket_name": bucket});
-                let reply = caller.call_with_key("create_order", &order, Some(&id)).await.expect("an answer");
-                assert_eq!(reply.body["result"], "OK", "{}", reply.body);
+                let id = new_id();
+                self.order(&id).await;
                 id
             }
             _ => self.park().await,
         }
     }
 
-    /// An order whose service has begun, which is a moment after its account is usable.
-    async fn order(&self) -> Value {
-        let bucket = self.world.bucket_name("docs");
-        let (_, reply) = self.world.http("create_order", json!({"plan_id": 1, "bucket_name": bucket})).await;
-        assert_eq!(reply["result"], "OK", "{reply}");
-        let s3uid = text(&reply["s3uid"]);
+    /// Orders under this id; returns the s3uid once the service has begun, which is a moment after the account is usable.
+    async fn order(&self, id: &str) -> String {
+        let order = json!({"plan_id": 1, "bucket_name": self.world.bucket_name("docs")});
+        let caller = self.world.http_caller(Some(&self.world.customer_token));
+        let reply = caller.call_with_key("create_order", &order, Some(id)).await.expect("an answer");
+        assert_eq!(reply.body["result"], "OK", "{}", reply.body);
+        let s3uid = text(&reply.body["s3uid"]);
         wait_until(LIMIT, "the service has begun", async || {
             let preview = self.world.deployment.purser_ok(&["invoice", "preview", "--account", &s3uid]).await;
             preview.is_ok()
         })
         .await;
-        reply
+        s3uid
     }
 
     /// A parked message's id.
@@ -169,6 +166,10 @@ impl Drop for Ground {
             eprintln!("the broker user {} is left: {error:#}", self.listener);
         }
     }
+}
+
+fn new_id() -> String {
+    Uuid::new_v4().to_string()
 }
 
 fn text(value: &Value) -> String {

@@ -73,12 +73,16 @@ pub async fn issue_token(deployment: &Deployment, customer_id: Option<i64>) -> R
     Ok(token.context("`purser token issue` printed no token")?.to_owned())
 }
 
-/// Addresses and tokens of a deployment in the shell's syntax, as `cargo xtask up` writes them to `target/dev/env`.
+/// Addresses and tokens of a deployment as variables for its callers and operators.
 ///
-/// Names and meaning are an interface: other programs read this file.
-pub fn environment_file(deployment: &Deployment, admin_token: &str, customer_token: &str) -> Result<String> {
+/// Names and meaning are an interface: other programs read them.
+pub fn environment(
+    deployment: &Deployment,
+    admin_token: &str,
+    customer_token: &str,
+) -> Result<Vec<(&'static str, String)>> {
     let services = deployment.services();
-    let variables = [
+    Ok(vec![
         ("PURSER_GATEWAY_URL", deployment.gateway_url()),
         ("PURSER_AMQP_URL", deployment.amqp_url(FRONTEND_USER)),
         ("PURSER_AMQP_ADMIN_URL", deployment.amqp_admin_url()),
@@ -90,9 +94,13 @@ pub fn environment_file(deployment: &Deployment, admin_token: &str, customer_tok
         ("PURSER_ADMIN_TOKEN", admin_token.to_owned()),
         ("PURSER_CUSTOMER_TOKEN", customer_token.to_owned()),
         ("PURSER_CUSTOMER_ID", CUSTOMER_ID.to_string()),
-    ];
+    ])
+}
+
+/// The [`environment`] in the shell's syntax, as `cargo xtask up` writes it to `target/dev/env`.
+pub fn environment_file(deployment: &Deployment, admin_token: &str, customer_token: &str) -> Result<String> {
     let line = |(name, value): (&str, String)| format!("export {name}='{}'\n", value.replace('\'', r"'\''"));
-    Ok(variables.map(line).concat())
+    Ok(environment(deployment, admin_token, customer_token)?.into_iter().map(line).collect())
 }
 
 impl World {
