@@ -4,6 +4,8 @@ use bus::Message;
 use messages::Encoding;
 use serde_json::{Value, json};
 use test_support::world::World;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use crate::{LIMIT, order};
@@ -82,9 +84,36 @@ async fn http_says_what_is_wrong_in_the_seed_s_shape() {
     let get = http.request(reqwest::Method::GET, "?action=create_bucket&bucket_name=abc");
     let reply = test_support::http::HttpCaller::send(get).await.unwrap();
     assert_eq!((reply.status, &reply.body["code"]), (405, &json!(-1)));
-    let large = http.request(reqwest::Method::POST, "").body(vec![b'a'; 10_000_000]);
+    assert_alive(&world).await;
+}
+
+/// Sends all of `request`, and only then reads the answer's first bytes.
+async fn send_then_read(world: &World, request: &[u8]) -> String {
+    let address = world.deployment.gateway_url().replace("http://", "");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.unwrap();
+    String::from_utf8_lossy(&status).into_owned()
+}
+
+#[tokio::test]
+async fn a_client_that_sends_too_much_reads_why_it_is_refused() {
+    let world = World::start().await;
+    let head = |length: usize, more: &str| {
+        format!("POST /s3.php HTTP/1.1\r\nHost: purser\r\nContent-Length: {length}\r\n{more}\r\n").into_bytes()
+    };
+    let whole = [head(10_000_000, ""), vec![b'a'; 10_000_000]].concat();
+    assert_eq!(send_then_read(&world, &whole).await, "HTTP/1.1 413", "read by a client that first sends it all");
+    let asking = head(10_000_000, "Expect: 100-continue\r\n");
+    assert_eq!(send_then_read(&world, &asking).await, "HTTP/1.1 413", "before anything is sent");
+    let endless = head(1 << 40, "");
+    assert_eq!(send_then_read(&world, &endless).await, "HTTP/1.1 413");
+
+    let large = world.http_caller(None).request(reqwest::Method::POST, "").body(vec![b'a'; 10_000_000]);
     let reply = test_support::http::HttpCaller::send(large).await.unwrap();
-    assert_eq!((reply.status, &reply.body["code"]), (413, &json!(-1)));
+    let message = "the body may have at most 1048576 bytes";
+    assert_eq!((reply.status, reply.body), (413, json!({"code": -1, "message": message})));
     assert_alive(&world).await;
 }
 

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{ConnectInfo, FromRequest, Request};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use futures_util::TryStreamExt;
 use serde_json::{Map, Value};
 use tracing::error;
 
@@ -18,6 +19,9 @@ use crate::tokens::{self, Session, TokenError};
 
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Who is still sending reads no answer, and a closed connection would take the answer with it: so much of a body that
+/// is too large is read to no purpose before it is refused.
+const REFUSED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A request that was read to its end.
 #[derive(Debug)]
@@ -85,16 +89,34 @@ fn address(gateway: &Gateway, request: &Request) -> IpAddr {
     client_address(peer, forwarded.into_iter(), &gateway.config.trusted_proxies)
 }
 
-async fn body(gateway: &Gateway, request: Request) -> Result<Bytes, Fault> {
+async fn body(gateway: &Gateway, request: Request) -> Result<Vec<u8>, Fault> {
     let bytes_max = gateway.config.body_bytes_max;
-    match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Err(Fault::BodyTooLarge { bytes_max })
-        }
-        Ok(Err(rejection)) => Err(Fault::BadRequest(format!("the body can't be read: {rejection}"))),
+    let announced = text(request.headers(), header::CONTENT_LENGTH).and_then(|length| length.parse().ok()).unwrap_or(0);
+    let waits_to_be_asked = request.headers().contains_key(header::EXPECT);
+    if announced > REFUSED_BYTES_MAX || (announced > bytes_max && waits_to_be_asked) {
+        return Err(Fault::BodyTooLarge { bytes_max });
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, read_to_end(request.into_body(), bytes_max)).await {
+        Ok(read) => read,
         Err(_) => Err(Fault::BodyTimeout),
     }
+}
+
+async fn read_to_end(body: Body, bytes_max: usize) -> Result<Vec<u8>, Fault> {
+    let (mut kept, mut length) = (Vec::new(), 0);
+    let mut parts = body.into_data_stream();
+    loop {
+        let part: Option<Bytes> =
+            parts.try_next().await.map_err(|error| Fault::BadRequest(format!("the body can't be read: {error}")))?;
+        let Some(part) = part else { break };
+        length += part.len();
+        if length <= bytes_max {
+            kept.extend_from_slice(&part);
+        } else if length > REFUSED_BYTES_MAX {
+            break;
+        }
+    }
+    if length > bytes_max { Err(Fault::BodyTooLarge { bytes_max }) } else { Ok(kept) }
 }
 
 fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {

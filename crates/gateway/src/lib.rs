@@ -25,7 +25,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get};
 use bus::{Bus, BusConfig, RpcClient};
 use history::{pool_options, show_pool};
@@ -194,7 +193,6 @@ fn router(gateway: Gateway) -> Router {
         .route("/docs/{*path}", get(handle::docs::file))
         .method_not_allowed_fallback(handle::method_not_allowed)
         .fallback(handle::not_found)
-        .layer(DefaultBodyLimit::max(gateway.config.body_bytes_max))
         .layer(axum::middleware::from_fn(observe::observe))
         .with_state(gateway)
 }
