@@ -28,7 +28,7 @@ impl Effort {
     pub(crate) const fn rounds(self) -> usize {
         match self {
             Self::Quick => 3,
-            Self::Full => 9,
+            Self::Full => 5,
         }
     }
 
@@ -36,7 +36,7 @@ impl Effort {
     pub(crate) const fn run_time(self) -> Duration {
         match self {
             Self::Quick => Duration::from_secs(3),
-            Self::Full => Duration::from_secs(10),
+            Self::Full => Duration::from_secs(8),
         }
     }
 
@@ -44,7 +44,7 @@ impl Effort {
     pub(crate) const fn warm_up_time(self) -> Duration {
         match self {
             Self::Quick => Duration::from_millis(500),
-            Self::Full => Duration::from_secs(3),
+            Self::Full => Duration::from_secs(2),
         }
     }
 }

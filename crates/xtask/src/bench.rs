@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     /// Three rounds of three seconds for each variant; this is what is done where nothing is said
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// Nine rounds of ten seconds, on a machine that does nothing else
+    /// Five rounds of eight seconds, on a machine that does nothing else
     #[arg(long)]
     full: bool,
     /// Some measures only, such as `query,command`
