@@ -22,6 +22,8 @@ const BATCH: i64 = 500;
 const BATCH_MAX: u128 = 5_000;
 /// How often it is looked whose turn has come; what changes meanwhile is read once.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// A timer needs some time.
+const PACE_MIN: Duration = Duration::from_micros(1);
 /// How long an account that could not be read stands back: one turn.
 const STAND_BACK: Duration = PAUSE_MAX;
 
@@ -77,17 +79,28 @@ async fn read_due(
     soft: &CancellationToken,
 ) -> Result<(), Failure> {
     let now = metering.clock.now();
-    let standing_back: Vec<String> = failed.keys().cloned().collect();
-    let marked = store::accounts::marked(&metering.pool, location, &standing_back, BATCH).await?;
-    let marked_read = read_all(metering, location, stream::iter(marked), failed, soft).await;
+    let mut others: Vec<String> = failed.keys().cloned().collect();
+    let marked = store::accounts::marked(&metering.pool, location, &others, BATCH).await?;
+    others.extend(marked.iter().map(S3Uid::to_string));
     let total = u32::try_from(store::accounts::count(&metering.pool, location).await?).unwrap_or(u32::MAX);
     // Twice as fast as it need be, so that what was missed is caught up with.
-    let pace = (interval / total.max(1) / 2).max(Duration::from_micros(1));
+    let pace = (interval / total.max(1) / 2).max(PACE_MIN);
     let turn = (PAUSE_MAX.as_micros() / pace.as_micros()).clamp(1, BATCH_MAX);
     let unread_since = now - TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX);
     let turn = i64::try_from(turn).unwrap_or(BATCH);
-    let due = store::accounts::due(&metering.pool, location, unread_since, &standing_back, turn).await?;
-    read_all(metering, location, paced(due, pace), failed, soft).await.and(marked_read)
+    let due = store::accounts::due(&metering.pool, location, unread_since, &others, turn).await?;
+    let pace_of_marked = pace_of_marked(marked.len(), PAUSE_MAX.min(interval));
+    let accounts = stream::select(paced(marked, pace_of_marked), paced(due, pace));
+    read_all(metering, location, accounts, failed, soft).await
+}
+
+/// Marked accounts are spread over the turn, because a burst of readings keeps commands waiting; not where there are more
+/// than one turn takes.
+fn pace_of_marked(count: usize, turn: Duration) -> Duration {
+    match u32::try_from(count) {
+        Ok(count) if i64::from(count) < BATCH => (turn / count.max(1)).max(PACE_MIN),
+        _ => PACE_MIN,
+    }
 }
 
 /// Reads accounts; those that fail are still due.
