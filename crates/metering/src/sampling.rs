@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::TimeDelta;
 use history::{Failure, Record, Step};
 use messages::{BucketDiscovered, BucketVanished, EventData, QuotaThresholdCrossed, Subject};
 use model::{ByteCount, Location, S3Uid, Timestamp};
@@ -16,6 +17,9 @@ use crate::{Metering, store};
 
 /// How often a reading that came too late is repeated.
 const ATTEMPTS_MAX: usize = 3;
+
+/// A command that has been under way for longer keeps no reading waiting: what is stored must be counted.
+const COMMAND_TIME_MAX: TimeDelta = TimeDelta::minutes(10);
 
 /// What was read.
 #[derive(Debug)]
@@ -90,7 +94,14 @@ pub(crate) async fn write(step: &mut Step, sample: &Sample) -> Result<Written, F
     if before.is_closed {
         return Ok(Written::TooLate);
     }
-    let differences = store::readings::differences(step.connection(), s3uid, only.as_deref(), buckets).await?;
+    let (connection, at_work_since) = (step.connection(), *measured_at - COMMAND_TIME_MAX);
+    let differences = store::readings::differences(connection, s3uid, only.as_deref(), buckets, at_work_since).await?;
+    if before.account.is_active && differences.iter().any(|difference| difference.is_undecided) {
+        // Once the command has ended, it is known whether it or a customer made the bucket, or deleted it.
+        let now = step.now();
+        store::samples::mark_stale(step.connection(), &[s3uid.to_string()], now).await?;
+        return Ok(Written::Done);
+    }
     let changes = Changes::of(&differences, buckets, *measured_at);
     if changes.is_empty() && only.is_none() {
         store::readings::confirm(step.connection(), s3uid, *measured_at).await?;

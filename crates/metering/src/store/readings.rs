@@ -1,6 +1,7 @@
 //! What a reading of an account needs to know beforehand, and what it writes: one statement for each, whatever is written.
 
 use history::Failure;
+use messages::Subject;
 use model::{CustomerId, S3Uid, Timestamp};
 use object_store::BucketUsage;
 use rust_decimal::Decimal;
@@ -93,6 +94,8 @@ pub(crate) struct Difference {
     pub(crate) is_same: bool,
     /// Purser made it, or took it over, and it isn't deleted; said of buckets that are new or gone.
     pub(crate) is_managed: bool,
+    /// It came or went without Purser's knowledge, or else by a command of its account that is under way.
+    pub(crate) is_undecided: bool,
     pub(crate) last: Option<BucketHour>,
 }
 
@@ -103,19 +106,22 @@ pub(crate) struct KnownBucket {
     pub(crate) measured_at: Timestamp,
 }
 
-/// Compares what was found of an account's buckets, or of the one called `only`, with what is known of them.
+/// Compares what was found of an account's buckets, or of the one called `only`, with what is known of them. A command that
+/// began before `at_work_since` has nothing to do with what was found.
 pub(crate) async fn differences(
     connection: &mut PgConnection,
     s3uid: &S3Uid,
     only: Option<&str>,
     found: &[BucketUsage],
+    at_work_since: Timestamp,
 ) -> Result<Vec<Difference>, Failure> {
     let columns = Columns::of(found.iter());
     let rows = sqlx::query!(
         r#"SELECT d.name AS "name!", d.usage_bytes, d.usage_actual_bytes, d.measured_at, d.is_same AS "is_same!",
-                  CASE WHEN d.is_new OR d.is_gone
-                       THEN d.name IN (SELECT b.name FROM shared.buckets b WHERE b.s3uid = $1 AND NOT b.is_deleted)
-                       ELSE false END AS "is_managed!",
+                  m.is_managed AS "is_managed!",
+                  CASE WHEN (d.is_new AND NOT m.is_managed) OR (d.is_gone AND m.is_managed)
+                       THEN EXISTS (SELECT FROM shared.subjects_at_work w WHERE w.subject = $7 AND w.since > $8)
+                       ELSE false END AS "is_undecided!",
                   h.hour AS "hour?", h.byte_seconds AS "byte_seconds?", h.opening_bytes AS "opening_bytes?",
                   h.peak_bytes AS "peak_bytes?", h.closing_bytes AS "closing_bytes?",
                   h.closing_objects AS "closing_objects?", h.unchanged_at AS "unchanged_at?",
@@ -128,6 +134,9 @@ pub(crate) async fn differences(
                        WHERE s3uid = $1 AND ($2::text IS NULL OR bucket_name = $2)) k
                  FULL JOIN UNNEST($3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
                      AS f (name, usage, actual, objects) ON f.name = k.bucket_name) d
+           CROSS JOIN LATERAL (SELECT CASE WHEN d.is_new OR d.is_gone
+               THEN d.name IN (SELECT b.name FROM shared.buckets b WHERE b.s3uid = $1 AND NOT b.is_deleted)
+               ELSE false END AS is_managed) m
            LEFT JOIN LATERAL (SELECT * FROM metering.bucket_hours
                               WHERE s3uid = $1 AND bucket_name = d.name ORDER BY hour DESC LIMIT 1) h ON true
            WHERE NOT d.is_same OR $2::text IS NOT NULL"#,
@@ -136,7 +145,9 @@ pub(crate) async fn differences(
         &columns.names,
         &columns.usage,
         &columns.actual,
-        &columns.objects
+        &columns.objects,
+        Subject::Account(s3uid.clone()).to_string(),
+        at_work_since
     )
     .fetch_all(connection)
     .await?;
@@ -162,7 +173,8 @@ pub(crate) async fn differences(
             unchanged_at: row.unchanged_at,
         });
         let (name, is_same) = (row.name, row.is_same);
-        differences.push(Difference { name, known, is_same, is_managed: row.is_managed, last });
+        let (is_managed, is_undecided) = (row.is_managed, row.is_undecided);
+        differences.push(Difference { name, known, is_same, is_managed, is_undecided, last });
     }
     Ok(differences)
 }

@@ -101,6 +101,19 @@ impl Fixture {
         ));
     }
 
+    /// The provisioner works on the account.
+    fn begin_command(&self) {
+        let (uid, now) = (&self.account.uid, self.clock.now().to_rfc3339());
+        self.sql(&format!(
+            "WITH command AS (
+                 INSERT INTO provisioner.answered_commands (principal, message_id, action, fingerprint, received_at)
+                 VALUES ('customer/1', gen_random_uuid(), 'create_bucket', '', '{now}') RETURNING principal, message_id)
+             INSERT INTO provisioner.intents (subject, principal, message_id, attempt, lease_until, request, plan,
+                                              created_at)
+             SELECT 'account/{uid}', principal, message_id, 1, '{now}', '{{}}', '{{}}', '{now}' FROM command"
+        ));
+    }
+
     fn sql(&self, sql: &str) -> String {
         database::psql(&self.services, &self.database, sql).unwrap().trim().to_owned()
     }
@@ -152,10 +165,11 @@ impl Drop for Fixture {
     }
 }
 
-const PROVISIONER: [&str; 3] = [
+const PROVISIONER: [&str; 4] = [
     include_str!("../../../provisioner/migrations/0001_accounts.sql"),
     include_str!("../../../provisioner/migrations/0002_deletion.sql"),
     include_str!("../../../provisioner/migrations/0003_watching.sql"),
+    include_str!("../../../provisioner/migrations/0006_subjects_at_work.sql"),
 ];
 
 async fn connect(services: &Services, database: &str, schema: &str) -> PgPool {

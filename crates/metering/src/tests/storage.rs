@@ -164,6 +164,44 @@ async fn buckets_that_come_and_go_over_s3_are_told_of() {
 }
 
 #[tokio::test]
+async fn a_bucket_of_a_command_under_way_is_told_of_by_the_command() {
+    let fixture = Fixture::new().await;
+    fixture.sample().await;
+    fixture.begin_command();
+    let new: BucketName = "being-made".parse().unwrap();
+    fixture.store.create_bucket(&fixture.account.keys, &new).await.unwrap();
+    fixture.store.delete_bucket(&fixture.account.keys, &fixture.bucket).await.unwrap();
+    fixture.sample().await;
+    let told = || (fixture.events("bucket.discovered").len(), fixture.events("bucket.vanished").len());
+    let known = "SELECT string_agg(bucket_name, ' ') FROM metering.bucket_usage";
+    assert_eq!((told(), fixture.sql(known).as_str()), ((0, 0), "bucket"));
+    let is_marked = "SELECT stale_since IS NOT NULL FROM metering.measured_accounts";
+    assert_eq!(fixture.sql(is_marked), "t", "it is read again");
+
+    fixture.sql(&format!(
+        "DELETE FROM provisioner.intents;
+         INSERT INTO provisioner.buckets (location, name, s3uid, created_at) VALUES ('NL', '{new}', '{}', now())",
+        fixture.account.uid
+    ));
+    fixture.sample().await;
+    assert_eq!((told(), fixture.sql(known).as_str()), ((0, 1), "being-made"), "nobody's command deleted the other one");
+    assert_eq!(fixture.sql(is_marked), "f");
+}
+
+#[tokio::test]
+async fn a_command_that_does_not_end_keeps_no_bucket_from_being_counted() {
+    let fixture = Fixture::new().await;
+    fixture.begin_command();
+    let own: BucketName = "customers-own".parse().unwrap();
+    fixture.store.create_bucket(&fixture.account.keys, &own).await.unwrap();
+    fixture.sample().await;
+    assert_eq!(fixture.events("bucket.discovered").len(), 0);
+    fixture.clock.advance(TimeDelta::minutes(10));
+    fixture.sample().await;
+    assert_eq!(fixture.events("bucket.discovered").len(), 1);
+}
+
+#[tokio::test]
 async fn an_older_reading_never_replaces_a_younger_one() {
     let fixture = Fixture::new().await;
     fixture.put("a", 1000).await;
