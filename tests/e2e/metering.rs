@@ -42,7 +42,7 @@ pub(crate) async fn s3_client(world: &World, s3uid: &str) -> S3Client {
 /// Waits until metering has read the only account because it is new; from then on it waits for the next sweep.
 pub(crate) async fn wait_until_read(world: &World, metering: &Process) {
     wait_until(LIMIT, "the new account's last event is handled", async || {
-        metering.log().lines().any(|line| line.contains(r#"handled message_type="bucket.created""#))
+        metering.log().lines().any(|line| line.contains(r#"handled event="bucket.created""#))
     })
     .await;
     wait_until(LIMIT, "the new account is read", async || {

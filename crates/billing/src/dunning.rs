@@ -36,7 +36,7 @@ pub(crate) async fn step_one(journal: &Journal, settings: &Settings) -> Result<b
 
 /// One service's trouble holds up no other: it has its next turn in a few minutes.
 pub(crate) async fn put_off(journal: &Journal, id: ServiceId, error: &Failure) -> Result<(), Failure> {
-    tracing::warn!(service = %id, %error, "a service can't be seen to; it is tried again later");
+    tracing::warn!(service_id = %id, %error, "a service can't be seen to; it is tried again later");
     let mut step = journal.step().await?;
     let now = step.now();
     store::due::put_off(step.connection(), id, now).await?;

@@ -261,7 +261,7 @@ impl Worker {
             queue = self.settler.queue,
             message_type = inbound.delivery.message_type,
             message_id = inbound.delivery.message_id,
-            traceparent = inbound.delivery.traceparent,
+            trace_id = inbound.delivery.traceparent.as_deref().and_then(messages::trace_id),
         );
         let outcome = match inbound.defect.take().or(too_large) {
             Some(defect) => undecodable(inbound.delivery.message_type.as_deref().unwrap_or_default(), defect),

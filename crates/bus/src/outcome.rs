@@ -108,7 +108,8 @@ impl Settler {
         match self.publish_again(unsettled, place, notes).await {
             Ok(()) => {
                 observe::retries(&self.queue).increment(1);
-                tracing::info!(queue = self.queue, attempts, busy, wait = delay.name, error, "comes back later");
+                let wait_seconds = f64::from(delay.wait_ms) / 1e3;
+                tracing::info!(queue = self.queue, attempts, busy, wait_seconds, error, "comes back later");
                 self.acknowledge(unsettled).await;
             }
             Err(failure) => self.give_back(unsettled, &failure).await,
@@ -194,7 +195,7 @@ impl Settler {
             }
             Err(failure) => {
                 let reason = reason.as_str();
-                tracing::error!(queue = self.queue, reason, detail, attempts, %failure, "a message can't be parked");
+                tracing::error!(queue = self.queue, reason, detail, attempts, error = %failure, "a message can't be parked");
             }
         }
         parked
@@ -234,7 +235,7 @@ impl Settler {
 
     /// Puts a message that can't be moved back into its queue, after a while.
     async fn give_back(&self, unsettled: Unsettled<'_>, failure: &PublishError) {
-        tracing::error!(queue = self.queue, %failure, "can't move a message; it stays");
+        tracing::error!(queue = self.queue, error = %failure, "can't move a message; it stays");
         tokio::select! {
             () = self.shutdown.cancelled() => {}
             () = tokio::time::sleep(REQUEUE_WAIT) => {}
@@ -267,7 +268,7 @@ impl Settler {
             Ok(Ok(true)) => {}
             Ok(Ok(false)) => tracing::debug!(queue = self.queue, "the channel is gone: not acknowledged"),
             Ok(Err(error)) => tracing::debug!(queue = self.queue, %error, "not acknowledged"),
-            Err(lost) => tracing::debug!(queue = self.queue, %lost, "not acknowledged"),
+            Err(lost) => tracing::debug!(queue = self.queue, error = %lost, "not acknowledged"),
         }
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, header};
 use bus::{Message, RpcError};
-use messages::{ActionKind, Encoding, NOBODY, continue_or_start_trace, parameter_with_nul};
+use messages::{ActionKind, Encoding, NOBODY, continue_or_start_trace, parameter_with_nul, trace_id};
 use model::Principal;
+use runtime::traces::Origin;
 use sha2::{Digest, Sha256};
 use tracing::{error, warn};
 use uuid::Uuid;
@@ -15,7 +16,7 @@ use crate::callbacks;
 use crate::domain::call::{Call, message_id};
 use crate::domain::fault::{Fault, IDEMPOTENCY_KEY};
 use crate::incoming::{Incoming, session};
-use crate::observe::Observed;
+use crate::observe::{Observed, span};
 
 /// Roles read no larger message.
 const MESSAGE_BYTES_MAX: usize = 1_048_576;
@@ -62,7 +63,12 @@ pub(crate) async fn ask(
     let own_key = incoming.headers.get(IDEMPOTENCY_KEY).map(HeaderValue::as_bytes);
     let id = message_id(own_key)?;
     observed.message_id = Some(id);
-    let message = message(gateway, &call, principal, id, incoming)?;
+    let traceparent = incoming.header("traceparent");
+    let span = span(&incoming.method, Origin { traceparent, message_id: Some(id) }, incoming.started);
+    let traceparent = span.traceparent().unwrap_or_else(|| continue_or_start_trace(traceparent, id));
+    observed.span = Some(span);
+    observed.trace_id = trace_id(&traceparent).map(str::to_owned);
+    let message = message(gateway, &call, principal, id, traceparent)?;
     let command_id = (call.spec.kind == ActionKind::Command).then_some(id);
     if wait_seconds == 0 && own_key.is_some() && callbacks::is_known(&gateway.pool, principal, id).await {
         // Sent before: its answer, or what is wrong with asking again, is at hand.
@@ -100,7 +106,7 @@ pub(crate) async fn ask(
         // The broker failed on its way; a copy may be safe all the same.
         Err(RpcError::Rejected) if command_id.is_some() => Err(Fault::Lost { command_id }),
         Err(failure @ (RpcError::Unroutable | RpcError::Rejected | RpcError::Refused(_))) => {
-            error!(action, %failure, "the broker takes no such request");
+            error!(action, error = %failure, "the broker takes no such request");
             Err(Fault::Unavailable("nobody works on this kind of request at the moment"))
         }
         Err(RpcError::Invalid(reason)) => Err(Fault::BadRequest(reason)),
@@ -141,21 +147,20 @@ fn message(
     call: &Call,
     principal: Principal,
     id: Uuid,
-    incoming: &Incoming,
+    traceparent: String,
 ) -> Result<Message, Fault> {
     let body = call.body(principal);
     if body.len() > MESSAGE_BYTES_MAX {
         return Err(Fault::BodyTooLarge { bytes_max: gateway.config.body_bytes_max });
     }
     let query = call.spec.kind == ActionKind::Query;
-    let traceparent = incoming.header("traceparent");
     let mut message = Message::new(call.exchange(), call.spec.name, body);
     message.message_type = Some(call.spec.name.to_owned());
     message.content_type = Some(Encoding::Json.content_type().to_owned());
     message.message_id = Some(id.to_string());
     message.app_id = Some("purser-gateway".to_owned());
     message.timestamp = Some(gateway.clock.now());
-    message.headers.insert("traceparent".to_owned(), continue_or_start_trace(traceparent, id).into());
+    message.headers.insert("traceparent".to_owned(), traceparent.into());
     message.persistent = !query;
     message.mandatory = true;
     // A query that nobody waits for any more is not worth answering.

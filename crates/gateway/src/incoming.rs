@@ -8,6 +8,7 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use futures_util::TryStreamExt;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 use tracing::error;
 
 use crate::Gateway;
@@ -30,18 +31,21 @@ pub(crate) struct Incoming {
     pub(crate) headers: HeaderMap,
     pub(crate) parameters: Map<String, Value>,
     pub(crate) address: IpAddr,
+    /// When its headers were there.
+    pub(crate) started: Instant,
 }
 
 impl Incoming {
     /// Reads a request.
     pub(crate) async fn read(gateway: &Gateway, request: Request) -> Result<Self, Fault> {
+        let started = Instant::now();
         let address = address(gateway, &request);
         let method = request.method().clone();
         let headers = request.headers().clone();
         let query = request.uri().query().map(str::to_owned);
         let body = body(gateway, request).await?;
         let parameters = parameters::read(query.as_deref(), text(&headers, header::CONTENT_TYPE), &body)?;
-        Ok(Self { method, headers, parameters, address })
+        Ok(Self { method, headers, parameters, address, started })
     }
 
     /// A header that is a text.

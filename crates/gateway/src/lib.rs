@@ -48,6 +48,8 @@ use crate::guess_limit::GuessLimit;
 pub static MIGRATOR: Migrator =
     Migrator { table_name: Cow::Borrowed("_auth_migrations"), ..sqlx::migrate!("./migrations") };
 
+/// The health check that says whether the gateway listens.
+pub const STARTED: &str = "gateway.started";
 /// So many clients may be connected, however few requests are worked on at once.
 const CLIENTS_MIN: usize = 256;
 /// To the database.
@@ -174,6 +176,7 @@ async fn run(listener: TcpListener, gateway: Gateway, health: Health, soft: Canc
     let connections_max = gateway.config.requests_max.saturating_mul(4).max(CLIENTS_MIN);
     let router = router(gateway).merge(health.router());
     info!(listen = %listener.local_addr()?, "serving HTTP");
+    health.register(STARTED, || async { Ok(()) });
     serving::serve(listener, router, connections_max, soft).await;
     forgetting.await.context("forgetting what has expired")?;
     showing.await.context("showing the database's connections")?;

@@ -1,12 +1,12 @@
 //! One log line and two metrics per request. Neither shows parameters: they hold tokens.
 
-use std::time::Instant;
-
-use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use runtime::traces::{Origin, SpanKind, WorkSpan};
+use tokio::time::Instant;
 use tracing::info;
 use uuid::Uuid;
 
@@ -27,6 +27,10 @@ pub(crate) struct Observed {
     pub(crate) actor: Option<String>,
     /// The id under which it travelled.
     pub(crate) message_id: Option<Uuid>,
+    /// The id of its trace, once it is known.
+    pub(crate) trace_id: Option<String>,
+    /// What a collector of traces sees of it, once its id is known.
+    pub(crate) span: Option<WorkSpan>,
 }
 
 /// Explains the metrics to whoever reads `/metrics`.
@@ -54,6 +58,7 @@ pub(crate) fn shed(reason: &'static str) {
 pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
+    let route = WorkSpan::is_on().then(|| request.extensions().get::<MatchedPath>().cloned()).flatten();
     let mut response = next.run(request).await;
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let seconds = started.elapsed().as_secs_f64();
@@ -62,6 +67,8 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let status = response.status().as_u16();
     counter!(REQUESTS, "action" => action, "status" => status.to_string()).increment(1);
     histogram!(LATENCY, "action" => action).record(seconds);
+    let span = observed.span.unwrap_or_else(|| span(&method, Origin::default(), started));
+    describe_to(&span, &method, route, observed.action, status);
     info!(
         %method,
         action,
@@ -69,7 +76,39 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
         seconds,
         actor = observed.actor,
         message_id = observed.message_id.map(tracing::field::display),
+        trace_id = observed.trace_id,
         "answered"
     );
     response
+}
+
+/// The span of a request that came in at `started`.
+pub(crate) fn span(method: &Method, origin: Origin<'_>, started: Instant) -> WorkSpan {
+    let span = WorkSpan::begin(SpanKind::Server, || method.to_string(), origin, started);
+    if WorkSpan::is_on() {
+        span.note("http.request.method", method.to_string());
+        span.note("url.scheme", "http");
+    }
+    span
+}
+
+/// What OpenTelemetry's conventions for HTTP want to know; the address itself may hold a token.
+fn describe_to(
+    span: &WorkSpan,
+    method: &Method,
+    route: Option<MatchedPath>,
+    action: Option<&'static str>,
+    status: u16,
+) {
+    span.note("http.response.status_code", i64::from(status));
+    if let Some(route) = route {
+        span.rename(format!("{method} {}", route.as_str()));
+        span.note("http.route", route.as_str().to_owned());
+    }
+    if let Some(action) = action {
+        span.note("purser.action", action);
+    }
+    if status >= 500 {
+        span.fail("5xx");
+    }
 }

@@ -182,7 +182,7 @@ impl Journal {
             None => Taken::None,
             Some(row) => match (row.attempt, row.plan) {
                 (Some(attempt), Some(plan)) => {
-                    tracing::warn!(subject = row.subject, attempt, "resuming an intent");
+                    tracing::warn!(subject = row.subject, attempts = attempt, "resuming an intent");
                     Taken::Leased(Lease::new(row.subject, key, attempt, self.lease, taken), plan)
                 }
                 _ => Taken::Busy,

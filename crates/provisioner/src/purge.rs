@@ -141,7 +141,7 @@ async fn attempt(provisioner: &Provisioner, claim: &Claim, soft: &CancellationTo
 /// When a failed attempt is followed by another, and why it failed.
 fn failed(claim: &Claim, now: Timestamp, error: String) -> (Timestamp, Option<String>) {
     let wait = BACKOFF_SECONDS_MAX.min(1 << claim.failures.clamp(0, 16));
-    tracing::warn!(s3uid = %claim.s3uid, attempt = claim.attempt, error, wait, "a purge goes on later");
+    tracing::warn!(s3uid = %claim.s3uid, attempts = claim.attempt, error, wait_seconds = wait, "a purge goes on later");
     (now + TimeDelta::seconds(wait), Some(error))
 }
 
@@ -220,7 +220,7 @@ impl Purge<'_> {
         if let Ok(bucket) = name.parse() {
             match self.emptied(store, keys, &bucket).await {
                 Err(Interrupted::Refused(reason)) => {
-                    tracing::warn!(s3uid = %self.claim.s3uid, bucket = name, reason, "a bucket is purged as the administrator");
+                    tracing::warn!(s3uid = %self.claim.s3uid, bucket_name = name, reason, "a bucket is purged as the administrator");
                 }
                 ended => return ended,
             }

@@ -78,7 +78,7 @@ impl Provisioner {
         match notify(store.as_ref(), keys, bucket.as_str(), topic).await {
             Ok(()) => Some(watch.mark.clone()),
             Err(error) => {
-                tracing::warn!(s3uid = %account.s3uid, %bucket, %error, "a new bucket is watched later");
+                tracing::warn!(s3uid = %account.s3uid, bucket_name = %bucket, %error, "a new bucket is watched later");
                 None
             }
         }
@@ -173,12 +173,12 @@ impl Watcher<'_> {
             Ok(()) => self.conclude(bucket).await,
             Err(StoreError::Unavailable(_)) => store::watching::give_back(pool, bucket, now).await,
             Err(error) => {
-                tracing::warn!(%s3uid, bucket = bucket.name, %error, "a bucket is watched later");
+                tracing::warn!(%s3uid, bucket_name = bucket.name, %error, "a bucket is watched later");
                 store::watching::postpone(pool, bucket, now).await
             }
         };
         if let Err(failure) = noted {
-            tracing::warn!(%s3uid, bucket = bucket.name, error = %failure, "a bucket stays claimed for a while");
+            tracing::warn!(%s3uid, bucket_name = bucket.name, error = %failure, "a bucket stays claimed for a while");
             return Err(Trouble::Everything);
         }
         match watched {

@@ -225,6 +225,9 @@ pub struct TelemetryConfig {
     pub log_format: LogFormat,
     /// What is logged, as `tracing-subscriber` filters read: `info`, `info,bus=debug`.
     pub log_filter: String,
+    /// Where a collector of OpenTelemetry takes traces over HTTP, without `/v1/traces`: `http://collector:4318`. Without it
+    /// none are made.
+    pub otlp_endpoint: Option<url::Url>,
 }
 
 /// `[health]`.

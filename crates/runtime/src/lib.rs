@@ -3,7 +3,9 @@
 pub mod config;
 pub mod health;
 pub mod lifecycle;
+pub mod service_manager;
 pub mod telemetry;
+pub mod traces;
 
 mod observe;
 mod pipeline;

@@ -105,7 +105,7 @@ impl Shutdown {
         tokio::select! {
             () = self.tracker.wait() => {}
             () = self.hard.cancelled() => {}
-            () = tokio::time::sleep(grace) => warn!(grace_seconds = grace.as_secs(), "ending hard: work is left"),
+            () = tokio::time::sleep(grace) => warn!(seconds = grace.as_secs(), "ending hard: work is left"),
         }
         self.hard.cancel();
         self.tracker.wait().await;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::Routes;
-use crate::observe::observe;
+use crate::observe::{Label, observe};
 use crate::shares::Shares;
 
 /// Nobody waits longer for the answer to a query.
@@ -48,7 +48,7 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         let action = delivery.message_type.clone().unwrap_or_default();
         let outcome = self.try_request(&delivery, is_crowded).await;
         let label = messages::find_action(&action).map_or("unknown", |spec| spec.name);
-        observe(label, &delivery, &outcome, started, self.journal.clock().now());
+        observe(Label::Action(label), &delivery, &outcome, started, self.journal.clock().now());
         outcome
     }
 
@@ -112,7 +112,7 @@ impl<S: Send + Sync + 'static> Pipeline<S> {
         let outcome = self.try_event(&delivery).await;
         let event = delivery.message_type.as_deref().unwrap_or_default();
         let label = if self.routes.event_handler(event).is_some() { event } else { "unknown" };
-        observe(label, &delivery, &outcome, started, self.journal.clock().now());
+        observe(Label::Event(label), &delivery, &outcome, started, self.journal.clock().now());
         outcome
     }
 

@@ -18,6 +18,7 @@ use crate::observe;
 use crate::pipeline::{Pipeline, TrustedPublishers};
 use crate::routes::Routes;
 use crate::shares::Shares;
+use crate::traces::{Origin, SpanKind, WorkSpan, publishing, traced};
 
 /// How often the runner looks for interrupted commands.
 const RUNNER_INTERVAL: Duration = Duration::from_secs(1);
@@ -74,7 +75,7 @@ impl Role {
         let (bus, soft) = (self.bus.clone(), shutdown.soft().clone());
         let user = self.users.token();
         shutdown.spawn(part, async move {
-            let ended = bus.consume(config, handler, soft).await;
+            let ended = bus.consume(config, traced(handler), soft).await;
             drop(user);
             Ok(ended?)
         });
@@ -169,8 +170,12 @@ struct BusPublisher(Publisher);
 #[async_trait]
 impl Publish for BusPublisher {
     async fn publish(&self, envelope: &Envelope, body: Vec<u8>) -> Result<(), PublishFailure> {
-        let message = Message::from_envelope(envelope.clone(), body);
-        self.0.publish(message).await.map_err(|error| PublishFailure(error.to_string()))
+        let mut message = Message::from_envelope(envelope.clone(), body);
+        let span = publishing(&mut message);
+        self.0.publish(message).await.map_err(|error| {
+            span.fail("unpublished");
+            PublishFailure(error.to_string())
+        })
     }
 }
 
@@ -202,7 +207,10 @@ async fn run<S: Send + Sync + 'static>(pipeline: Arc<Pipeline<S>>, publisher: Pu
 }
 
 async fn resume<S: Send + Sync + 'static>(pipeline: &Pipeline<S>, publisher: &Publisher, intent: ExpiredIntent) {
-    if let Some((caller, reply)) = pipeline.resume(intent.request).await
+    let request = intent.request;
+    let origin = Origin { traceparent: request.traceparent.as_deref(), message_id: request.message_id };
+    let span = WorkSpan::begin(SpanKind::Internal, || format!("resume {}", request.action), origin, Instant::now());
+    if let Some((caller, reply)) = span.run(pipeline.resume(request)).await
         && let Err(error) = publisher.publish_reply(&caller, &reply).await
     {
         tracing::warn!(subject = intent.subject, %error, "a reply was not delivered");

@@ -205,7 +205,7 @@ impl Runner {
             }
             Outcome::Retry(_, detail) => {
                 tracing::warn!(
-                    task = claim.id,
+                    task_id = claim.id,
                     attempts = claim.attempts,
                     detail,
                     "the invoicing system isn't told yet"
@@ -240,7 +240,7 @@ fn overtaken() -> whmcs::Error {
 
 /// Tells operators that a person must look.
 async fn park(step: &mut Step, claim: &Claim, detail: &str) -> Result<(), Failure> {
-    tracing::error!(task = claim.id, detail, "the invoicing system can't be told; see `purser handover`");
+    tracing::error!(task_id = claim.id, detail, "the invoicing system can't be told; see `purser handover`");
     let order = store::orders::lock(step.connection(), claim.order_id).await?;
     let Some(order) = order else { return Ok(()) };
     step.record(Record {

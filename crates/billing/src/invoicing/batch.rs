@@ -159,7 +159,7 @@ async fn alone(
         }
         Err(error) => {
             // One service's trouble holds up no other.
-            tracing::warn!(service = %id, %error, "a service can't be invoiced; it is tried again later");
+            tracing::warn!(service_id = %id, %error, "a service can't be invoiced; it is tried again later");
             step.rollback().await?;
             let mut step = journal.step().await?;
             let now = step.now();

@@ -174,7 +174,7 @@ async fn health_is_served_beside_the_api() {
         let ready = get("/readyz").await;
         assert_eq!(ready.status(), StatusCode::OK);
         let ready: Value = serde_json::from_str(&ready.text().await.unwrap()).unwrap();
-        assert_eq!(ready, json!({"ready": true, "checks": {"gateway.broker": "ok", "gateway.database": "ok"}}));
+        assert_eq!(ready, json!({"ready": true, "checks": {"gateway.broker": "ok", "gateway.database": "ok", "gateway.started": "ok"}}));
         assert_eq!(get("/healthz").await.status(), StatusCode::OK);
         assert_eq!(get("/metrics").await.status(), StatusCode::OK);
     })

@@ -8,11 +8,12 @@ use chrono::{DateTime, TimeDelta};
 use model::{Clock, SystemClock, Timestamp};
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap};
 use reqwest::{Method, StatusCode};
+use tracing::Instrument;
 use url::Url;
 
 use super::breaker::Breaker;
 use super::sign::signature_headers;
-use super::unavailable;
+use super::{span, unavailable};
 use crate::{S3Keys, StoreError};
 
 /// How many times the time of other requests a slow one has.
@@ -79,6 +80,11 @@ impl Http {
         if request.forwarded_https {
             headers.insert("x-forwarded-proto", reqwest::header::HeaderValue::from_static("https"));
         }
+        let permit = match ask {
+            Ask::IfUp | Ask::Slowly => self.breaker.admit()?,
+            Ask::Always => self.breaker.admit_always(),
+        };
+        let span = span::signed_request(&request.method, &request.url);
         let mut call = self.client.request(request.method, request.url).headers(headers);
         if ask == Ask::Slowly {
             call = call.timeout(self.slow_timeout);
@@ -86,16 +92,14 @@ impl Http {
         if let Some((content_type, body)) = request.body {
             call = call.header(CONTENT_TYPE, content_type).body(body);
         }
-        let permit = match ask {
-            Ask::IfUp | Ask::Slowly => self.breaker.admit()?,
-            Ask::Always => self.breaker.admit_always(),
-        };
-        match exchange(call).await {
+        match exchange(call).instrument(span.clone()).await {
             Ok(answer) => {
+                span::answered(&span, answer.status.as_u16());
                 permit.answered();
                 Ok(answer)
             }
             Err(error) => {
+                span::failed(&span, if error.is_timeout() { "timeout" } else { "no_answer" });
                 let is_slow = ask == Ask::Slowly && error.is_timeout() && !error.is_connect();
                 // Without the URL: its query may hold a secret key.
                 let error = unavailable(&error.without_url());

@@ -7,6 +7,7 @@ mod http;
 mod notifications;
 mod s3;
 mod sign;
+mod span;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -76,7 +76,7 @@ async fn round(provisioner: &Provisioner, interval: Duration) -> Result<(), Fail
             interval,
         };
         if let Err(trouble) = walk.all().await {
-            tracing::warn!(%location, ?trouble, "a location can't be compared");
+            tracing::warn!(%location, error = ?trouble, "a location can't be compared");
         }
     }))
     .await;

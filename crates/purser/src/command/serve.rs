@@ -9,6 +9,7 @@ use model::{Clock, SystemClock};
 use runtime::config::Config;
 use runtime::health::Health;
 use runtime::lifecycle::{GRACE, Shutdown};
+use runtime::service_manager::Notifying;
 use runtime::telemetry::{self, Metrics};
 use tokio::net::TcpListener;
 use tracing::info;
@@ -31,8 +32,8 @@ struct Process {
 /// Runs these roles until a signal ends them or one of them fails.
 pub(super) async fn run(config: Config, roles: &[RoleName]) -> anyhow::Result<()> {
     config.validate(roles)?;
-    telemetry::init_logs(&config.telemetry)?;
     let metrics = Metrics::install()?;
+    let traces = telemetry::init(&config.telemetry, &service_name(roles))?;
     let (front, workers) = (Shutdown::new(), Shutdown::new());
     front.listen_for_signals().context("signals can't be listened for")?;
     let health = Health::new(metrics, front.soft().clone());
@@ -46,7 +47,21 @@ pub(super) async fn run(config: Config, roles: &[RoleName]) -> anyhow::Result<()
     if let Some(listener) = listener {
         process.serve_health(listener);
     }
-    process.finish(roles).await
+    let notifying = Notifying::start(process.health.clone(), process.front.soft().clone());
+    let ended = process.finish(roles).await;
+    traces.finish().await;
+    if let Some(notifying) = notifying {
+        notifying.finish().await;
+    }
+    ended
+}
+
+/// What a collector of traces calls this process.
+fn service_name(roles: &[RoleName]) -> String {
+    match roles {
+        [role] => format!("purser-{role}"),
+        _ => "purser".to_owned(),
+    }
 }
 
 impl Process {
@@ -80,6 +95,8 @@ impl Process {
                 let config = self.config.gateway.clone().context("[gateway] is required")?;
                 let (health, clock) = (self.health.clone(), self.clock.clone());
                 let soft = self.front.soft().clone();
+                // As of the workers; it says otherwise once it listens.
+                self.health.register(gateway::STARTED, || async { Err("connecting".to_owned()) });
                 self.front.spawn("gateway", gateway::serve(config, health, clock, soft));
             }
             RoleName::Provisioner | RoleName::Metering | RoleName::Billing => {

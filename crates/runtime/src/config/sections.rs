@@ -9,7 +9,8 @@ use messages::RoleName;
 use super::invoicing::{dunning, tax_percent, whmcs};
 use super::reader::Section;
 use super::values::{
-    amqp_url, database_url, http_url, integer, ip_addresses, log_filter, log_format, path, socket_address, text, texts,
+    amqp_url, collector_url, database_url, http_url, integer, ip_addresses, log_filter, log_format, path,
+    socket_address, text, texts,
 };
 use super::{
     AmqpConfig, BillingConfig, Config, DatabaseConfig, GatewayConfig, HealthConfig, LogFormat, MeteringConfig,
@@ -160,8 +161,9 @@ fn prefetch(section: &mut Section<'_>) -> u16 {
 fn telemetry(mut section: Section<'_>) -> TelemetryConfig {
     let log_format = section.or("log_format", LogFormat::Pretty, log_format);
     let log_filter = section.or("log_filter", "info".to_owned(), log_filter);
+    let otlp_endpoint = section.optional("otlp_endpoint", collector_url);
     section.finish();
-    TelemetryConfig { log_format, log_filter }
+    TelemetryConfig { log_format, log_filter, otlp_endpoint }
 }
 
 fn health(mut section: Section<'_>) -> HealthConfig {

@@ -40,6 +40,7 @@ const COMPLETE: &str = r#"
     admin_secret_key = "hidden"
     [telemetry]
     log_format = "json"
+    otlp_endpoint = "http://collector:4318"
 "#;
 
 const ROLES: [RoleName; 4] = [RoleName::Gateway, RoleName::Provisioner, RoleName::Metering, RoleName::Billing];
@@ -73,6 +74,7 @@ fn a_complete_file_has_everything_that_all_roles_need() {
     assert_eq!((billing.dunning.lock_after_days, billing.dunning.termination_after_days), (Some(10), None));
     assert_eq!((billing.payment_term_days, billing.usage_patience_hours), (14, 72));
     assert_eq!(config.telemetry.log_format, LogFormat::Json);
+    assert_eq!(config.telemetry.otlp_endpoint.as_ref().map(url::Url::as_str), Some("http://collector:4318/"));
     assert_eq!(config.amqp.own_users.of(RoleName::Gateway), "gw");
     assert_eq!(config.amqp.own_users.of(RoleName::Billing), "b");
     assert_eq!(config.amqp.trusted_publishers, ["php-frontend", "shop"]);
@@ -148,6 +150,7 @@ fn all_problems_are_named_at_once_with_what_would_be_right() {
         prefetch = "many"
         [telemetry]
         log_format = "xml"
+        otlp_endpoint = "collector:4317"
         [locations.nl]
         rgw_url = "127.0.0.1:7480"
     "#;
@@ -169,6 +172,7 @@ fn all_problems_are_named_at_once_with_what_would_be_right() {
          locations.nl: must be named by 2 to 16 characters of A-Z, 0-9 and -, for example [locations.NL]\n\
          locations.nl.rgw_url: must be a URL like https://s3.example.net, without user and query\n\
          telemetry.log_format: must be \"pretty\" or \"json\", not \"xml\"\n\
+         telemetry.otlp_endpoint: must be a URL like http://collector:4318, without user and query\n\
          colour: is unknown; there are: database, amqp, gateway, provisioner, metering, billing, whmcs, locations, telemetry, \
          health\n"
     );

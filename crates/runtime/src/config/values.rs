@@ -152,10 +152,19 @@ fn credentials_url(value: &Value, schemes: &[&str], example: &str) -> Parsed<Sec
 }
 
 pub(super) fn http_url(value: &Value) -> Parsed<Url> {
+    url_like(value, "https://s3.example.net")
+}
+
+/// A collector's address.
+pub(super) fn collector_url(value: &Value) -> Parsed<Url> {
+    url_like(value, "http://collector:4318")
+}
+
+fn url_like(value: &Value, example: &str) -> Parsed<Url> {
     let text = text(value)?;
     Url::parse(&text)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
         .filter(|url| url.username().is_empty() && url.password().is_none() && url.query().is_none())
-        .ok_or_else(|| "must be a URL like https://s3.example.net, without user and query".to_owned())
+        .ok_or_else(|| format!("must be a URL like {example}, without user and query"))
 }

@@ -41,7 +41,7 @@ impl S3 {
             .and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build())
             .map_err(|error| StoreError::refused("InvalidRequest", error.to_string()))?;
         let call = self.client.delete_objects().bucket(bucket.as_str()).delete(delete).customize();
-        let answer = self.send(call.config_override(signed_by(keys)).send()).await?;
+        let answer = self.send("DeleteObjects", call.config_override(signed_by(keys)).send()).await?;
         let answer = answer.map_err(|error| from_sdk(&error, &bucket_subject(bucket)))?;
         let failed = answer.errors().iter().find(|error| !matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")));
         let Some(error) = failed else { return Ok(()) };

@@ -28,7 +28,7 @@ impl S3 {
             // XML can't hold every character that a key may have.
             .encoding_type(EncodingType::Url)
             .customize();
-        let answer = self.send(call.config_override(signed_by(keys)).send()).await?;
+        let answer = self.send("ListObjectsV2", call.config_override(signed_by(keys)).send()).await?;
         let page = answer.map_err(|error| from_sdk(&error, &bucket_subject(&list.bucket)))?;
         let decode = decoder(page.encoding_type.as_ref());
         let mut objects = Vec::new();
@@ -59,7 +59,7 @@ impl S3 {
             .max_keys(i32::try_from(max_keys).unwrap_or(i32::MAX))
             .encoding_type(EncodingType::Url)
             .customize();
-        let answer = self.send(call.config_override(signed_by(keys)).send()).await?;
+        let answer = self.send("ListObjectVersions", call.config_override(signed_by(keys)).send()).await?;
         let page = answer.map_err(|error| from_sdk(&error, &bucket_subject(bucket)))?;
         let decode = decoder(page.encoding_type.as_ref());
         let versions = page.versions.unwrap_or_default().into_iter().map(|entry| (entry.key, entry.version_id));

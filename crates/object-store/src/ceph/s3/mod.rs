@@ -21,12 +21,13 @@ use bytes::Bytes;
 use model::{BucketName, ByteCount, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use secrecy::ExposeSecret;
+use tracing::Instrument;
 use url::Url;
 
 use super::answers::{Api, failure};
 use super::breaker::Breaker;
 use super::sign::REGION;
-use super::unavailable;
+use super::{span, unavailable};
 use crate::{ObjectSummary, Removal, S3Keys, StoreError};
 
 /// Stands for a blank key until the request is built; no bucket's name has an underscore.
@@ -63,16 +64,24 @@ impl S3 {
         Self { client: Client::from_conf(config), breaker, request_timeout }
     }
 
-    /// Makes one request. The outer error is a store that can't be reached, the inner one its refusal.
+    /// Makes one request, as S3 calls the `operation`. The outer error is a store that can't be reached, the inner one its refusal.
     async fn send<T, E>(
         &self,
+        operation: &'static str,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<Result<T, SdkError<E, HttpResponse>>, StoreError>
     where
         E: std::error::Error + 'static,
     {
         let permit = self.breaker.admit()?;
-        match call.await {
+        let span = span::s3(operation);
+        let answer = call.instrument(span.clone()).await;
+        match &answer {
+            Ok(_) => {}
+            Err(SdkError::ServiceError(error)) => span::answered(&span, error.raw().status().as_u16()),
+            Err(_) => span::failed(&span, "no_answer"),
+        }
+        match answer {
             Err(error @ (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_))) => {
                 Err(permit.failed(unavailable(&error)))
             }
@@ -87,7 +96,9 @@ impl S3 {
 
     pub(super) async fn create_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
         let call = self.client.create_bucket().bucket(bucket.as_str()).customize();
-        let Err(error) = self.send(call.config_override(signed_by(keys)).send()).await? else { return Ok(()) };
+        let Err(error) = self.send("CreateBucket", call.config_override(signed_by(keys)).send()).await? else {
+            return Ok(());
+        };
         let error = from_sdk(&error, &bucket_subject(bucket));
         // radosgw also says so about the user's own bucket: at the bucket limit, and where its placement differs.
         match &error {
@@ -105,7 +116,7 @@ impl S3 {
     /// Lists the user's buckets for the sake of the request.
     pub(super) async fn list_buckets(&self, keys: &S3Keys) -> Result<(), StoreError> {
         let call = self.client.list_buckets().customize();
-        let answer = self.send(call.config_override(signed_by(keys)).send()).await?;
+        let answer = self.send("ListBuckets", call.config_override(signed_by(keys)).send()).await?;
         answer.map(|_| ()).map_err(|error| from_sdk(&error, "the list of buckets"))
     }
 
@@ -114,7 +125,7 @@ impl S3 {
         let mut continuation = None;
         loop {
             let call = self.client.list_buckets().set_continuation_token(continuation).customize();
-            let answer = self.send(call.config_override(signed_by(keys)).send()).await?;
+            let answer = self.send("ListBuckets", call.config_override(signed_by(keys)).send()).await?;
             let page = answer.map_err(|error| from_sdk(&error, "the list of buckets"))?;
             if page.buckets().iter().any(|own| own.name() == Some(bucket.as_str())) {
                 return Ok(true);
@@ -128,7 +139,7 @@ impl S3 {
 
     pub(super) async fn delete_bucket(&self, keys: &S3Keys, bucket: &BucketName) -> Result<Removal, StoreError> {
         let call = self.client.delete_bucket().bucket(bucket.as_str()).customize();
-        let answer = self.send(call.config_override(signed_by(keys)).send()).await?;
+        let answer = self.send("DeleteBucket", call.config_override(signed_by(keys)).send()).await?;
         match answer.map_err(|error| from_sdk(&error, &bucket_subject(bucket))) {
             Ok(_) => Ok(Removal::Removed),
             Err(StoreError::NotFound(_)) => Ok(Removal::Absent),
@@ -145,7 +156,7 @@ impl S3 {
     ) -> Result<(), StoreError> {
         let call = self.client.put_object().bucket(bucket.as_str()).key(sdk_key(key)).body(ByteStream::from(body));
         let call = call.customize().mutate_request(key_in_path(key));
-        match self.send(call.config_override(signed_by(keys)).send()).await? {
+        match self.send("PutObject", call.config_override(signed_by(keys)).send()).await? {
             Ok(_) => Ok(()),
             Err(error) => Err(from_sdk(&error, &bucket_subject(bucket))),
         }
@@ -154,7 +165,7 @@ impl S3 {
     pub(super) async fn get_object(&self, keys: &S3Keys, bucket: &BucketName, key: &str) -> Result<Bytes, StoreError> {
         let call = self.client.get_object().bucket(bucket.as_str()).key(sdk_key(key));
         let call = call.customize().mutate_request(key_in_path(key));
-        let answer = self.send(call.config_override(signed_by(keys)).send()).await?;
+        let answer = self.send("GetObject", call.config_override(signed_by(keys)).send()).await?;
         let object = answer.map_err(|error| from_sdk(&error, &object_subject(bucket, key)))?;
         // The SDK's own timeout ends where the body begins.
         match tokio::time::timeout(self.request_timeout, object.body.collect()).await {
@@ -172,7 +183,7 @@ impl S3 {
     ) -> Result<Option<ObjectSummary>, StoreError> {
         let call = self.client.head_object().bucket(bucket.as_str()).key(sdk_key(key));
         let call = call.customize().mutate_request(key_in_path(key));
-        let error = match self.send(call.config_override(signed_by(keys)).send()).await? {
+        let error = match self.send("HeadObject", call.config_override(signed_by(keys)).send()).await? {
             Ok(object) => return Ok(Some(summary(key.to_owned(), object.content_length, object.last_modified))),
             Err(error) => error,
         };
@@ -191,7 +202,7 @@ impl S3 {
 
     async fn check_access(&self, keys: &S3Keys, bucket: &BucketName) -> Result<(), StoreError> {
         let call = self.client.get_bucket_location().bucket(bucket.as_str()).customize();
-        let answer = self.send(call.config_override(signed_by(keys)).send()).await?;
+        let answer = self.send("GetBucketLocation", call.config_override(signed_by(keys)).send()).await?;
         answer.map(|_| ()).map_err(|error| from_sdk(&error, &bucket_subject(bucket)))
     }
 
@@ -208,7 +219,7 @@ impl S3 {
     ) -> Result<(), StoreError> {
         let call = self.client.delete_object().bucket(bucket.as_str()).key(sdk_key(key)).set_version_id(version);
         let call = call.customize().mutate_request(key_in_path(key));
-        match self.send(call.config_override(signed_by(keys)).send()).await? {
+        match self.send("DeleteObject", call.config_override(signed_by(keys)).send()).await? {
             Ok(_) => Ok(()),
             Err(error) => Err(from_sdk(&error, &bucket_subject(bucket))),
         }
