@@ -28,6 +28,7 @@ mod main_job;
 mod metering;
 mod moving;
 mod observability;
+mod operators;
 mod overload;
 mod parked;
 mod permissions;

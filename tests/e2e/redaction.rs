@@ -196,7 +196,15 @@ impl Caller<'_> {
             self.ask_as(admin.clone(), action, parameters).await;
         }
         for arguments in [
-            &["customer", "list"][..],
+            &["account", "list", "--json"][..],
+            &["account", "show", s3uid.as_str().unwrap()],
+            &["account", "show", s3uid.as_str().unwrap(), "--json"],
+            &["bucket", "list"],
+            &["service", "list", "--json"],
+            &["token", "list", "--json"],
+            &["payment", "list"],
+            &["customer", "show", "1", "--json"],
+            &["customer", "list"],
             &["plan", "list"],
             &["api-key", "list"],
             &["usage"],

@@ -14,6 +14,7 @@ pub mod invoices;
 mod invoicing;
 mod migrate;
 mod observe;
+pub mod operators;
 pub mod payments;
 mod periods;
 mod plan_changes;

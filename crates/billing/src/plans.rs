@@ -8,7 +8,7 @@ use model::{Currency, Location, PlanId};
 use serde::Serialize;
 use sqlx::PgPool;
 
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Plan, PlanPrice};
 use crate::{plan_file, store};
 
 /// Why a plan file can't be imported; nothing of it is then.
@@ -23,7 +23,7 @@ pub enum ImportError {
 }
 
 /// What an import did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ImportSummary {
     /// Plans that are new.
     pub added: Vec<PlanId>,
@@ -61,6 +61,76 @@ pub async fn list(pool: &PgPool) -> Result<Vec<PlanSummary>, Failure> {
     let mut connection = pool.acquire().await?;
     let plans = store::plans::newest(&mut connection, None).await?;
     Ok(plans.into_iter().map(PlanSummary::from).collect())
+}
+
+/// The newest version of a plan with everything that it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanDetails {
+    /// What lists show of it.
+    #[serde(flatten)]
+    pub summary: PlanSummary,
+    /// The kind of storage.
+    pub storage_type: String,
+    /// Stored bytes that the price includes.
+    pub included_storage_bytes: i64,
+    /// Bytes of uploads that the price includes; 0: as much as they like.
+    pub included_traffic_in_bytes: i64,
+    /// Bytes of downloads that the price includes; 0: as much as they like.
+    pub included_traffic_out_bytes: i64,
+    /// Which traffic costs money beyond that: `out`, `in` or `both`.
+    pub overage_traffic: &'static str,
+    /// How long a service lasts at least: `1M`.
+    pub minimum_term: String,
+    /// Whether it is reachable over FTPS.
+    pub ftps: bool,
+    /// All prices in each currency.
+    pub rates: BTreeMap<Currency, PlanRates>,
+}
+
+/// A plan's net prices in one currency, as decimal numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanRates {
+    /// Of a period.
+    pub price: String,
+    /// Once.
+    pub setup_fee: String,
+    /// Of a GB stored beyond what is included, for a whole period.
+    pub storage_overage_price_per_gb: String,
+    /// Of a GB of traffic beyond what is included.
+    pub traffic_overage_price_per_gb: String,
+}
+
+/// The newest version of one plan.
+pub async fn find(pool: &PgPool, id: PlanId) -> Result<Option<PlanDetails>, Failure> {
+    let mut connection = pool.acquire().await?;
+    Ok(store::plans::newest(&mut connection, Some(id)).await?.pop().map(PlanDetails::from))
+}
+
+impl From<Plan> for PlanDetails {
+    fn from(plan: Plan) -> Self {
+        Self {
+            storage_type: plan.storage_type.clone(),
+            included_storage_bytes: plan.included_storage_bytes,
+            included_traffic_in_bytes: plan.included_traffic_in_bytes,
+            included_traffic_out_bytes: plan.included_traffic_out_bytes,
+            overage_traffic: plan.overage_traffic.as_str(),
+            minimum_term: plan.minimum_term.to_string(),
+            ftps: plan.ftps,
+            rates: plan.prices.iter().map(|(code, price)| (*code, PlanRates::from(price))).collect(),
+            summary: plan.into(),
+        }
+    }
+}
+
+impl From<&PlanPrice> for PlanRates {
+    fn from(price: &PlanPrice) -> Self {
+        Self {
+            price: price.price.amount().to_string(),
+            setup_fee: price.setup_fee.amount().to_string(),
+            storage_overage_price_per_gb: price.storage_overage_per_gb.normalize().to_string(),
+            traffic_overage_price_per_gb: price.traffic_overage_per_gb.normalize().to_string(),
+        }
+    }
 }
 
 impl From<Plan> for PlanSummary {

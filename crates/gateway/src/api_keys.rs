@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use model::{Clock, Principal, Timestamp};
 use secrecy::SecretString;
+use serde::Serialize;
 use sqlx::PgPool;
 
 use crate::credentials::{digest, principal, role_text};
@@ -13,7 +14,7 @@ use crate::store::api_keys::{self, ApiKeyRow, NewApiKey};
 const PREFIX: &str = "pk_";
 
 /// An API key as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ApiKey {
     /// What it is called by.
     pub id: i64,

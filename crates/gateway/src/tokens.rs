@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use chrono::TimeDelta;
-use model::{Clock, Principal, Timestamp};
+use model::{Clock, CustomerId, Principal, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use sqlx::PgPool;
 
 use crate::api_keys::ApiKey;
@@ -98,6 +99,51 @@ pub(crate) async fn log_in(
 /// Takes a token back; false where there is none, or it was taken back before.
 pub async fn revoke(pool: &PgPool, token: &str, clock: &dyn Clock) -> Result<bool, TokenError> {
     Ok(tokens::revoke(pool, &digest(token), clock.now()).await?)
+}
+
+/// A token as operators see it: not the token itself, which nobody but its bearer has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownToken {
+    /// The first 12 hex digits of its SHA-256, by which whoever holds it can tell which one it is.
+    pub digest: String,
+    /// Whom it stands for: `customer:7`, `admin:1` or `admin`.
+    pub bearer: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// When it, or the API key with which it was got, was taken back.
+    pub revoked_at: Option<Timestamp>,
+    /// The API key with which it was got.
+    pub api_key_id: Option<i64>,
+    /// The one address from which it counts.
+    pub bound_address: Option<String>,
+}
+
+/// Tokens of a customer, or all, the newest first; only those that count after `valid_after`, where that is given; at most
+/// `rows_max`.
+pub async fn list(
+    pool: &PgPool,
+    customer_id: Option<CustomerId>,
+    valid_after: Option<Timestamp>,
+    rows_max: i64,
+) -> Result<Vec<ShownToken>, sqlx::Error> {
+    let rows = tokens::list(pool, customer_id.map(|id| id.0), valid_after, rows_max).await?;
+    let shown = rows.into_iter().filter_map(|row| {
+        Some(ShownToken {
+            bearer: principal(&row.role, row.customer_id)?.actor(),
+            digest: row.digest,
+            description: row.description,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+            api_key_id: row.api_key_id,
+            bound_address: row.bound_address,
+        })
+    });
+    Ok(shown.collect())
 }
 
 /// What a token says at this moment to somebody at this address.

@@ -5,6 +5,7 @@ mod domain;
 mod handle;
 mod migrate;
 mod observe;
+pub mod operators;
 mod purge;
 pub mod reconcile;
 pub mod rotation;

@@ -1,9 +1,11 @@
 //! The command line.
 
+mod account;
 mod api_key;
 mod bearer;
 mod billing;
 mod broker;
+mod bucket;
 mod completions;
 mod config;
 mod customer;
@@ -20,8 +22,10 @@ mod moment;
 mod parked;
 mod payment;
 mod plan;
+mod progress;
 mod reconcile;
 mod serve;
+mod service;
 mod table;
 mod token;
 mod topology;
@@ -46,9 +50,19 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+/// What every command's exit code means; [`Cli::failure_code`] has the commands of the last line.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, and where something was compared or checked, everything agrees
+  1  it failed or was refused, and stderr says why
+  2  the command line can't be understood
+Of doctor, reconcile, keys, topology, trace, parked, ledger verify and billing run:
+  1  something differs, is missing or is left
+  2  it couldn't be done or found out, and stderr says why";
+
 /// Sells S3 storage on a Ceph cluster; its front door is RabbitMQ.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     /// The configuration; variables like `PURSER__GATEWAY__LISTEN` override its keys.
     #[arg(long, value_name = "FILE", env = "PURSER_CONFIG", default_value = "purser.toml", global = true)]
@@ -70,7 +84,16 @@ enum Command {
     /// Run all four roles in one process
     All,
     /// Bring the database and the broker to this version's state
-    Migrate,
+    Migrate(migrate::Migrate),
+    /// Accounts on Ceph
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Buckets
+    #[command(subcommand)]
+    Bucket(bucket::BucketCommand),
+    /// Services: what accounts are charged for
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
     /// Tokens for the HTTP API
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -137,7 +160,7 @@ impl Cli {
             | Command::Keys(_)
             | Command::Topology(_)
             | Command::Trace(_)
-            | Command::Ledger(ledger::LedgerCommand::Verify)
+            | Command::Ledger(ledger::LedgerCommand::Verify { .. })
             | Command::Billing(billing::Billing { command: Some(billing::BillingCommand::Run(_)) }) => {
                 ExitCode::from(2)
             }
@@ -166,7 +189,10 @@ impl Cli {
             Command::Billing(Billing { command: Some(command) }) => return command.run(&config).await,
             Command::Billing(Billing { command: None }) => serve::run(config, &[RoleName::Billing]).await,
             Command::All => serve::run(config, &serve::ALL).await,
-            Command::Migrate => migrate::run(&config).await,
+            Command::Migrate(command) => command.run(&config).await,
+            Command::Account(command) => command.run(&config).await,
+            Command::Bucket(command) => command.run(&config).await,
+            Command::Service(command) => command.run(&config).await,
             Command::Token(command) => command.run(&config).await,
             Command::ApiKey(command) => command.run(&config).await,
             Command::Plan(command) => command.run(&config).await,
@@ -220,4 +246,57 @@ async fn owner_pool(config: &Config) -> anyhow::Result<PgPool> {
 fn owner_url(config: &Config) -> anyhow::Result<&str> {
     let database = config.database.as_ref().context("this command needs the section [database] with url")?;
     Ok(database.url.expose_secret())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::Cli;
+
+    /// Commands without `--json`, and why.
+    const WITHOUT_JSON: [&str; 8] = [
+        // Roles: they serve until they are told to end; their log has a format of its own.
+        "gateway",
+        "provisioner",
+        "metering",
+        "billing",
+        "all",
+        // Text for a shell.
+        "completions",
+        // They print JSON as it is.
+        "parked show",
+        "topology definitions",
+    ];
+
+    /// The commands that do something, by their names.
+    fn leaves(command: &Command, path: &str, found: &mut Vec<(String, bool)>) {
+        let has_json = command.get_arguments().any(|argument| argument.get_long() == Some("json"));
+        if !path.is_empty() && (!command.has_subcommands() || !command.is_subcommand_required_set()) {
+            found.push((path.to_owned(), has_json));
+        }
+        for child in command.get_subcommands() {
+            leaves(child, format!("{path} {}", child.get_name()).trim(), found);
+        }
+    }
+
+    #[test]
+    fn every_command_prints_json_when_asked() {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "", &mut found);
+        let mut without: Vec<&str> =
+            found.iter().filter(|(_, has_json)| !has_json).map(|(path, _)| &path[..]).collect();
+        let mut expected = WITHOUT_JSON.to_vec();
+        without.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(without, expected);
+        assert!(found.iter().any(|(path, has_json)| path == "account show" && *has_json), "{found:?}");
+    }
+
+    #[test]
+    fn the_command_line_is_sound_and_tells_its_exit_codes() {
+        Cli::command().debug_assert();
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("Exit codes:") && help.contains("  2  the command line can't be understood"), "{help}");
+    }
 }

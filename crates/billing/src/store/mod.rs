@@ -7,6 +7,7 @@ pub(crate) mod dunning;
 pub(crate) mod handover;
 pub(crate) mod invoices;
 pub(crate) mod ledger;
+pub(crate) mod listing;
 pub(crate) mod orders;
 pub(crate) mod packages;
 pub(crate) mod plan_changes;

@@ -1,10 +1,11 @@
 //! `purser ledger verify`: recomputes what the ledger says from its entries.
 
 use history::Failure;
+use serde::Serialize;
 use sqlx::PgPool;
 
 /// What was checked, and every contradiction that was found.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Verification {
     /// How many transactions there are.
     pub transactions: i64,

@@ -68,6 +68,44 @@ pub(crate) async fn find(pool: &PgPool, token_sha256: &[u8]) -> Result<Option<To
     .await
 }
 
+/// A row as operators see it: without the token, which is kept nowhere.
+pub(crate) struct ListedRow {
+    pub(crate) digest: String,
+    pub(crate) customer_id: Option<i64>,
+    pub(crate) role: String,
+    pub(crate) description: Option<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) revoked_at: Option<Timestamp>,
+    pub(crate) api_key_id: Option<i64>,
+    pub(crate) bound_address: Option<String>,
+}
+
+/// The newest first; those that count after `valid_after` only, where that is given.
+pub(crate) async fn list(
+    pool: &PgPool,
+    customer_id: Option<i64>,
+    valid_after: Option<Timestamp>,
+    rows_max: i64,
+) -> Result<Vec<ListedRow>, sqlx::Error> {
+    sqlx::query_as!(
+        ListedRow,
+        r#"SELECT left(encode(t.token_sha256, 'hex'), 12) AS "digest!", t.customer_id, t.role, t.description,
+                  t.created_at, t.expires_at, t.api_key_id, t.bound_address,
+                  coalesce(t.revoked_at, k.revoked_at) AS revoked_at
+           FROM auth.tokens t LEFT JOIN auth.api_keys k ON k.id = t.api_key_id
+           WHERE ($1::bigint IS NULL OR t.customer_id = $1)
+               AND ($2::timestamptz IS NULL
+                    OR t.expires_at > $2 AND t.revoked_at IS NULL AND k.revoked_at IS NULL)
+           ORDER BY t.created_at DESC, t.token_sha256 LIMIT $3"#,
+        customer_id,
+        valid_after,
+        rows_max
+    )
+    .fetch_all(pool)
+    .await
+}
+
 /// Deletes the tokens of logins that expired before `expired_before`; those that operators issued stay.
 pub(crate) async fn forget(pool: &PgPool, expired_before: Timestamp) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!("DELETE FROM auth.tokens WHERE api_key_id IS NOT NULL AND expires_at < $1", expired_before)

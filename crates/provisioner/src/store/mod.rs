@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod buckets;
 pub(crate) mod drifts;
+pub(crate) mod listing;
 pub(crate) mod purges;
 pub(crate) mod reconcile;
 pub(crate) mod sealed;

@@ -7,9 +7,10 @@ use gateway::api_keys::{self, ApiKey};
 use model::{SystemClock, Timestamp};
 use runtime::config::Config;
 use secrecy::ExposeSecret;
+use serde_json::json;
 
 use super::bearer::Bearer;
-use super::{duration, owner_pool};
+use super::{duration, owner_pool, table};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ApiKeyCommand {
@@ -19,9 +20,16 @@ pub(crate) enum ApiKeyCommand {
     Revoke {
         /// The number that the list shows
         id: i64,
+        /// Print {"revoked":true}
+        #[arg(long)]
+        json: bool,
     },
     /// Show all API keys, one a line, but not the keys themselves
-    List,
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -34,6 +42,9 @@ pub(crate) struct Issue {
     /// What it is for, for those who clean up later
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
+    /// Print {"id":…,"key":…} as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl ApiKeyCommand {
@@ -44,17 +55,31 @@ impl ApiKeyCommand {
                 let principal = issue.bearer.principal()?;
                 let description = issue.description.as_deref();
                 let (id, key) = api_keys::issue(&pool, principal, issue.ttl, description, &SystemClock).await?;
+                if issue.json {
+                    return table::print_json(&json!({"id": id, "key": key.expose_secret()}));
+                }
                 // The key alone on the standard output, for scripts.
                 eprintln!("API key {id}");
                 println!("{}", key.expose_secret());
             }
-            Self::Revoke { id } => {
+            Self::Revoke { id, json } => {
                 if !api_keys::revoke(&pool, id, &SystemClock).await? {
                     bail!("there is no API key {id}, or it was revoked before");
                 }
+                if json {
+                    return table::print_json(&json!({"id": id, "revoked": true}));
+                }
                 println!("revoked");
             }
-            Self::List => api_keys::list(&pool).await?.iter().for_each(|key| println!("{}", line(key))),
+            Self::List { json } => {
+                let keys = api_keys::list(&pool).await?;
+                if json {
+                    return table::print_json(&json!({"api_keys": keys}));
+                }
+                for key in &keys {
+                    println!("{}", line(key));
+                }
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use messages::RoleName;
 use model::PlainTime;
 use runtime::config::Config;
+use serde_json::json;
 
 use super::{journal, table};
 
@@ -26,6 +27,9 @@ pub(crate) enum HandoverCommand {
         /// What was done
         #[arg(long, value_name = "TEXT")]
         note: String,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Have a parked task tried again; say so only if it certainly wasn't done
     Retry {
@@ -34,6 +38,9 @@ pub(crate) enum HandoverCommand {
         /// How that is known
         #[arg(long, value_name = "TEXT")]
         note: String,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -61,12 +68,18 @@ impl HandoverCommand {
                 let columns = ["task", "state", "since", "service", "what", "attempts", "detail"];
                 println!("{}", table::plain(columns, rows).trim_fmt());
             }
-            Self::Done { id, note } => {
+            Self::Done { id, note, json } => {
                 billing::handover::operators::settle(&journal, id, true, &note).await?;
+                if json {
+                    return table::print_json(&json!({"id": id, "state": "done"}));
+                }
                 println!("task {id} is done");
             }
-            Self::Retry { id, note } => {
+            Self::Retry { id, note, json } => {
                 billing::handover::operators::settle(&journal, id, false, &note).await?;
+                if json {
+                    return table::print_json(&json!({"id": id, "state": "waiting"}));
+                }
                 println!("task {id} is tried again");
             }
         }

@@ -7,6 +7,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 use reqwest::Client;
 use runtime::config::Config;
+use serde_json::json;
+
+use super::table;
 
 /// Ask the process of this configuration on this machine whether it is ready
 ///
@@ -16,6 +19,9 @@ pub(crate) struct Health {
     /// How long to wait for the answer
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     timeout: u64,
+    /// Print whether it is ready, and what it says, as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Health {
@@ -29,10 +35,15 @@ impl Health {
         let answer = client.get(&url).send().await.with_context(|| format!("{url} doesn't answer"))?;
         let is_ready = answer.status().is_success();
         let text = answer.text().await?;
+        if self.json {
+            table::print_json(&json!({"is_ready": is_ready, "detail": text}))?;
+        }
         if !is_ready {
             bail!("not ready: {text}");
         }
-        println!("{text}");
+        if !self.json {
+            println!("{text}");
+        }
         Ok(())
     }
 }

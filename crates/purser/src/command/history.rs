@@ -1,21 +1,16 @@
 //! `purser history`.
 
-use std::time::Duration;
-
 use anyhow::{Context, ensure};
 use bus::{Bus, Replay, Replayed};
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 use history::{FullEntry, LogFilter};
-use indicatif::{ProgressBar, ProgressStyle};
 use model::{Clock, PlainTime, S3Uid, SystemClock, Timestamp};
 use runtime::config::Config;
 
-use super::{bus_config, moment, owner_pool, table};
+use super::{bus_config, moment, owner_pool, progress, table};
 
 const STREAM: &str = "s3.history";
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
-
 /// What happened
 #[derive(Debug, Subcommand)]
 pub(crate) enum HistoryCommand {
@@ -119,7 +114,7 @@ impl ReplayArguments {
         ensure!(self.from.0 < until, "--from must be before --until");
         let url = config.amqp.url.as_ref().context("this command needs [amqp] url: the administrator's")?;
         let bus = Bus::connect(bus_config(config, url, "purser-history-replay")).await.context("amqp.url")?;
-        let bar = progress_bar();
+        let bar = progress::counter("events");
         let replay = Replay { stream: STREAM.to_owned(), from: self.from.0, until, exchange: self.to };
         let mut reached = Replayed::default();
         let done = bus
@@ -141,14 +136,4 @@ impl ReplayArguments {
         }
         Ok(())
     }
-}
-
-/// On a terminal only.
-fn progress_bar() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} events, {per_sec}, {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(PROGRESS_INTERVAL);
-    bar
 }

@@ -15,7 +15,11 @@ pub(crate) enum LedgerCommand {
     /// Recompute every balance, document and open amount from the ledger's entries
     ///
     /// Exit code 0: everything agrees. 1: something contradicts itself; one line says what. 2: it couldn't be checked.
-    Verify,
+    Verify {
+        /// Print it as JSON: how many transactions and documents there are, and what contradicts itself
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the balances: positive where debits prevail
     ///
     /// receivable: what customers owe. credit: what they have paid too much (negative). revenue and tax: what was invoiced
@@ -37,7 +41,7 @@ impl LedgerCommand {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
         let pool = owner_pool(config).await?;
         match self {
-            Self::Verify => Ok(report(&billing::verify_ledger(&pool).await?)),
+            Self::Verify { json } => report(&billing::verify_ledger(&pool).await?, json),
             Self::Balances(Balances { customer, json }) => {
                 let balances = billing::ledger_balances(&pool, customer.map(CustomerId)).await?;
                 if json {
@@ -51,15 +55,17 @@ impl LedgerCommand {
     }
 }
 
-fn report(found: &Verification) -> ExitCode {
-    if found.contradictions.is_empty() {
+fn report(found: &Verification, json: bool) -> anyhow::Result<ExitCode> {
+    let code = if found.contradictions.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) };
+    if json {
+        table::print_json(found)?;
+    } else if found.contradictions.is_empty() {
         println!("{} transactions, {} documents: everything agrees", found.transactions, found.documents);
-        return ExitCode::SUCCESS;
     }
-    for contradiction in &found.contradictions {
+    for contradiction in found.contradictions.iter().filter(|_| !json) {
         println!("{contradiction}");
     }
-    ExitCode::from(1)
+    Ok(code)
 }
 
 fn print(balances: &[Balance]) {

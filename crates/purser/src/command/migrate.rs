@@ -5,6 +5,7 @@ use std::str::FromStr;
 use anyhow::Context;
 use bus::{Bus, Topology};
 use chrono::Datelike;
+use clap::Args;
 use model::{Clock, SystemClock};
 use runtime::config::Config;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +13,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use super::{bus_config, owner_url};
+use super::{bus_config, owner_url, progress, table};
 
 /// Run by the owner, each time; every statement in it may be repeated.
 const BOOTSTRAP: &str = include_str!("../../migrations/bootstrap.sql");
@@ -23,8 +24,37 @@ const MONTHS_AHEAD: i32 = 24;
 /// Workers that use a table wait behind the migration that waits for it: rather a migration that must be run again.
 const LOCK_TIMEOUT: &str = "SET lock_timeout = '10s'";
 
-/// Brings everything to this version's state; safe to run again, also while roles work, and by several at once.
-pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// Print as JSON whether the broker was brought to this version's state, too
+    #[arg(long)]
+    json: bool,
+}
+
+impl Migrate {
+    pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let spinner = progress::spinner("migrating");
+        let migrated = migrate_database(config).await;
+        spinner.finish_and_clear();
+        migrated?;
+        if let Some(url) = &config.amqp.url {
+            let bus = Bus::connect(bus_config(config, url, "purser-migrate")).await.context("amqp.url")?;
+            Topology::purser().declare(&bus).await.context("topology")?;
+            bus.close().await;
+        }
+        let has_topology = config.amqp.url.is_some();
+        if self.json {
+            return table::print_json(&serde_json::json!({"has_topology": has_topology}));
+        }
+        if has_topology {
+            println!("limits are policies, which AMQP can't set: import deploy/rabbitmq/definitions.json once");
+        }
+        Ok(())
+    }
+}
+
+/// Brings the database to this version's state; safe to run again, also while roles work, and by several at once.
+async fn migrate_database(config: &Config) -> anyhow::Result<()> {
     let mut connection = PgConnection::connect(owner_url(config)?).await.context("database.url: no connection")?;
     // Two at once would make the same roles and schemas.
     sqlx::query("SELECT pg_advisory_lock(hashtextextended('purser.migrate', 0))").execute(&mut connection).await?;
@@ -48,13 +78,6 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     as_role(&mut connection, "billing", "billing", journal, &billing::MIGRATOR).await?;
     sqlx::raw_sql(VIEWS).execute(&mut connection).await.context("views over several schemas")?;
     connection.close().await?;
-
-    if let Some(url) = &config.amqp.url {
-        let bus = Bus::connect(bus_config(config, url, "purser-migrate")).await.context("amqp.url")?;
-        Topology::purser().declare(&bus).await.context("topology")?;
-        bus.close().await;
-        println!("limits are policies, which AMQP can't set: import deploy/rabbitmq/definitions.json once");
-    }
     Ok(())
 }
 

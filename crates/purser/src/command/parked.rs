@@ -50,10 +50,14 @@ pub(crate) enum ParkedCommand {
         /// Why, for the history
         #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         reason: String,
+        /// Print what was dropped as JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct Redrive {
     /// Their ids, as `list` shows them
     #[arg(required_unless_present = "all", conflicts_with = "all")]
@@ -69,6 +73,9 @@ pub(crate) struct Redrive {
     /// Commands, too, that are so old that nobody remembers whether they were done meanwhile
     #[arg(long)]
     forgotten: bool,
+    /// Print what was redriven as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// The messages of all roles, held until they are released.
@@ -94,7 +101,7 @@ impl ParkedCommand {
             Self::List { filter, json } => list(&held, &filter, json).map(|()| true),
             Self::Show { id, raw } => show(&held, id, raw).map(|()| true),
             Self::Redrive(command) => settle::redrive(config, &held, command).await,
-            Self::Drop { ids, reason } => settle::drop_all(config, &held, &ids, &reason).await,
+            Self::Drop { ids, reason, json } => settle::drop_all(config, &held, &ids, &reason, json).await,
         };
         // What was acknowledged counts once the messages are released.
         let released = held.release().await;

@@ -13,7 +13,7 @@ use model::{Location, S3Uid, SystemClock};
 use provisioner::reconcile::{Finding, REPAIRABLE, Report, Scope};
 use runtime::config::Config;
 
-use super::{table, worker};
+use super::{progress, table, worker};
 
 #[derive(Debug, Args)]
 pub(crate) struct Reconcile {
@@ -48,7 +48,10 @@ impl Reconcile {
         let lease = TimeDelta::seconds(i64::try_from(own.lease_seconds)?);
         let journal = Journal::new(pool, RoleName::Provisioner, Arc::new(SystemClock), lease);
         let scope = Scope { location, account, repair: repair.into_iter().collect() };
-        let report = provisioner::reconcile::reconcile(journal, settings, &scope).await?;
+        let spinner = progress::spinner(if scope.repair.is_empty() { "comparing" } else { "comparing and repairing" });
+        let report = provisioner::reconcile::reconcile(journal, settings, &scope).await;
+        spinner.finish_and_clear();
+        let report = report?;
         if json {
             println!("{}", serde_json::to_string_pretty(&report)?);
         } else {

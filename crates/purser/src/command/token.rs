@@ -3,11 +3,14 @@
 use anyhow::bail;
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
-use model::SystemClock;
+use gateway::tokens::ShownToken;
+use model::{Clock, CustomerId, SystemClock};
 use runtime::config::Config;
 use secrecy::ExposeSecret;
+use serde_json::json;
 
 use super::bearer::Bearer;
+use super::table::{self, Limit};
 use super::{duration, owner_pool};
 
 #[derive(Debug, Subcommand)]
@@ -18,7 +21,27 @@ pub(crate) enum TokenCommand {
     Revoke {
         /// The token as it was printed
         token: String,
+        /// Print {"revoked":true}
+        #[arg(long)]
+        json: bool,
     },
+    /// List tokens, the newest first, but not the tokens themselves
+    List(List),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only this customer's
+    #[arg(long, value_name = "ID")]
+    customer: Option<i64>,
+    /// Only those that count now
+    #[arg(long)]
+    valid: bool,
+    #[command(flatten)]
+    limit: Limit,
+    /// Print them as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -31,6 +54,9 @@ pub(crate) struct Issue {
     /// What it is for, for those who clean up later
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
+    /// Print {"token":…} as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl TokenCommand {
@@ -41,15 +67,43 @@ impl TokenCommand {
                 let principal = issue.bearer.principal()?;
                 let description = issue.description.as_deref();
                 let token = gateway::tokens::issue(&pool, principal, issue.ttl, description, &SystemClock).await?;
+                if issue.json {
+                    return table::print_json(&json!({"token": token.expose_secret()}));
+                }
                 println!("{}", token.expose_secret());
             }
-            Self::Revoke { token } => {
+            Self::Revoke { token, json } => {
                 if !gateway::tokens::revoke(&pool, &token, &SystemClock).await? {
                     bail!("there is no such token, or it was revoked before");
                 }
+                if json {
+                    return table::print_json(&json!({"revoked": true}));
+                }
                 println!("revoked");
+            }
+            Self::List(List { customer, valid, limit, json }) => {
+                let valid_after = valid.then(|| SystemClock.now());
+                let customer = customer.map(CustomerId);
+                let tokens = gateway::tokens::list(&pool, customer, valid_after, limit.rows_max()).await?;
+                limit.print(json, ("tokens", tokens), HEADINGS, row)?;
             }
         }
         Ok(())
     }
+}
+
+/// The digest is the first part of the token's SHA-256.
+const HEADINGS: [&str; 8] = ["DIGEST", "BEARER", "CREATED", "EXPIRES", "REVOKED", "API_KEY", "ADDRESS", "DESCRIPTION"];
+
+fn row(token: &ShownToken) -> [String; 8] {
+    [
+        token.digest.clone(),
+        token.bearer.clone(),
+        table::time(token.created_at),
+        table::time(token.expires_at),
+        table::time(token.revoked_at),
+        table::or_empty(token.api_key_id),
+        table::or_empty(token.bound_address.as_ref()),
+        table::or_empty(token.description.as_ref()),
+    ]
 }

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use billing::run::Progress;
 use clap::Args;
+use indicatif::ProgressBar;
 use messages::RoleName;
 use model::{Clock, PlainTime, SystemClock};
 use runtime::config::Config;
 use runtime::telemetry;
 use serde::Serialize;
 
-use crate::command::{billing_settings, journal, moment};
+use crate::command::{billing_settings, journal, moment, progress};
 
 /// How often it tells how far it is: after so many documents, or so long.
 const REPORT_DOCUMENTS: u64 = 100;
@@ -48,8 +49,10 @@ impl Run {
             eprintln!("warning: {} is in the future; invoices are issued ahead of time", PlainTime(at));
         }
         let journal = journal(config, RoleName::Billing).await?;
-        let mut reporter = Reporter { last: Instant::now() };
-        let done = billing::run::run(&journal, &settings, at, |progress| reporter.report(progress)).await?;
+        let mut reporter = Reporter { last: Instant::now(), counter: progress::counter("services") };
+        let done = billing::run::run(&journal, &settings, at, |progress| reporter.report(progress)).await;
+        reporter.counter.finish_and_clear();
+        let done = done?;
         let Progress { issued, empty, waiting, failed } = done;
         if self.json {
             println!("{}", serde_json::to_string(&Summary { issued, empty, waiting, failed })?);
@@ -65,13 +68,18 @@ fn in_words(progress: &Progress) -> String {
     format!("{issued} issued, {empty} empty, {waiting} waiting, {failed} failed")
 }
 
-/// Tells on stderr how far the run is.
+/// Tells on stderr how far the run is: on a terminal in place, elsewhere line by line.
 struct Reporter {
     last: Instant,
+    counter: ProgressBar,
 }
 
 impl Reporter {
     fn report(&mut self, progress: &Progress) {
+        self.counter.set_position(progress.total());
+        if !self.counter.is_hidden() {
+            return;
+        }
         if progress.total().is_multiple_of(REPORT_DOCUMENTS) || self.last.elapsed() >= REPORT_INTERVAL {
             self.last = Instant::now();
             eprintln!("{}", in_words(progress));

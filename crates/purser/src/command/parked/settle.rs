@@ -5,22 +5,30 @@ use bus::{Bus, HeldMessages};
 use history::Journal;
 use messages::RoleName;
 use runtime::config::Config;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::choice::Parked;
 use super::{Held, Redrive, record, view};
-use crate::command::{bus_config, journal};
+use crate::command::{bus_config, journal, progress, table};
 
 /// What operators do is on record where the history is read: with billing.
 const RECORDING_ROLE: RoleName = RoleName::Billing;
 
 /// Redrives what is asked for, one after the other; false: not all of it.
 pub(super) async fn redrive(config: &Config, held: &Held, command: Redrive) -> anyhow::Result<bool> {
-    let Redrive { ids, all, filter, yes, forgotten } = command;
+    let Redrive { ids, all, filter, yes, forgotten, json } = command;
     let (chosen, mut is_complete) = if all {
         let chosen: Vec<_> = held.messages().into_iter().filter(|parked| filter.takes(parked)).collect();
-        view::print_table(&chosen);
+        if !json {
+            view::print_table(&chosen);
+        }
         if !yes {
+            if json {
+                let rows: Vec<_> = chosen.iter().map(|parked| parked.message.id).collect();
+                table::print_json(&json!({"redriven": [], "would_redrive": rows}))?;
+                return Ok(true);
+            }
             println!("with --yes they are redriven; by their ids, exactly those that you name");
             return Ok(true);
         }
@@ -29,6 +37,9 @@ pub(super) async fn redrive(config: &Config, held: &Held, command: Redrive) -> a
         choose(held, &ids)
     };
     if chosen.is_empty() {
+        if json {
+            table::print_json(&json!({"redriven": [], "is_complete": is_complete}))?;
+        }
         return Ok(is_complete);
     }
     let mut roles = Publishers::new(config);
@@ -36,7 +47,8 @@ pub(super) async fn redrive(config: &Config, held: &Held, command: Redrive) -> a
         roles.connect(parked.message.role).await?;
     }
     let journal = journal(config, RECORDING_ROLE).await?;
-    let mut redriven = 0;
+    let mut redriven = Vec::new();
+    let bar = progress::bar(chosen.len(), "messages");
     for parked in &chosen {
         let id = parked.message.id;
         if parked.is_forgotten() && !forgotten {
@@ -53,13 +65,20 @@ pub(super) async fn redrive(config: &Config, held: &Held, command: Redrive) -> a
             continue;
         }
         let holder = held.holder(id).context("the message is held")?;
-        redrive_one(holder, roles.of(parked.message.role)?, &journal, parked)
-            .await
-            .with_context(|| format!("{id} (before it, {redriven} were redriven; all others are still parked)"))?;
-        redriven += 1;
-        println!("{id} redriven to {}", parked.message.delivery.queue);
+        redrive_one(holder, roles.of(parked.message.role)?, &journal, parked).await.with_context(|| {
+            format!("{id} (before it, {} were redriven; all others are still parked)", redriven.len())
+        })?;
+        redriven.push(id);
+        bar.inc(1);
+        if !json {
+            bar.suspend(|| println!("{id} redriven to {}", parked.message.delivery.queue));
+        }
     }
+    bar.finish_and_clear();
     roles.close().await;
+    if json {
+        table::print_json(&json!({"redriven": redriven, "is_complete": is_complete}))?;
+    }
     Ok(is_complete)
 }
 
@@ -73,7 +92,13 @@ async fn redrive_one(holder: &HeldMessages, role: &Bus, journal: &Journal, parke
 }
 
 /// Throws messages away, each after the history says so; false: not all were there.
-pub(super) async fn drop_all(config: &Config, held: &Held, ids: &[Uuid], note: &str) -> anyhow::Result<bool> {
+pub(super) async fn drop_all(
+    config: &Config,
+    held: &Held,
+    ids: &[Uuid],
+    note: &str,
+    json: bool,
+) -> anyhow::Result<bool> {
     let (chosen, is_complete) = choose(held, ids);
     let journal = journal(config, RECORDING_ROLE).await?;
     for parked in &chosen {
@@ -81,7 +106,13 @@ pub(super) async fn drop_all(config: &Config, held: &Held, ids: &[Uuid], note: &
         let holder = held.holder(id).context("the message is held")?;
         record::dropped(&journal, parked, note).await.with_context(|| id.to_string())?;
         holder.take_away(id).await.with_context(|| id.to_string())?;
-        println!("{id} dropped");
+        if !json {
+            println!("{id} dropped");
+        }
+    }
+    if json {
+        let dropped: Vec<_> = chosen.iter().map(|parked| parked.message.id).collect();
+        table::print_json(&json!({"dropped": dropped, "is_complete": is_complete}))?;
     }
     Ok(is_complete)
 }
