@@ -51,7 +51,8 @@ async fn what_was_ordered_is_listed_and_shown() {
     for (filter, expected) in [
         (&[][..], &both),
         (&["--customer", "1"], &own),
-        (&["--location", "NL"], &own),
+        (&["--location", "NL"], &both),
+        (&["--location", "US"], &json!([])),
         (&["--state", "active", "--customer", "1"], &own),
         (&["--state", "deleted"], &json!([])),
         (&["--limit", "1"], &first),
