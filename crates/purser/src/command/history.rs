@@ -11,6 +11,7 @@ use runtime::config::Config;
 use super::{bus_config, moment, owner_pool, progress, table};
 
 const STREAM: &str = "s3.history";
+
 /// What happened
 #[derive(Debug, Subcommand)]
 pub(crate) enum HistoryCommand {
