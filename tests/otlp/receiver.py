@@ -5,6 +5,7 @@ The first line has the port that it listens at.
 
 import json
 import sys
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -48,7 +49,9 @@ class Collector(BaseHTTPRequestHandler):
             described = attributes(resource.resource.attributes)
             for scope in resource.scope_spans:
                 for span in scope.spans:
-                    print(json.dumps(in_words(span, described, self.headers["x-tenant"])), flush=True)
+                    line = json.dumps(in_words(span, described, self.headers["x-tenant"]))
+                    with printing:
+                        print(line, flush=True)
         answer = ExportTraceServiceResponse().SerializeToString()
         self.send_response(200)
         self.send_header("Content-Type", "application/x-protobuf")
@@ -60,6 +63,7 @@ class Collector(BaseHTTPRequestHandler):
         pass
 
 
+printing = threading.Lock()
 server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Collector)
 print(json.dumps({"port": server.server_port}), flush=True)
 server.serve_forever()
