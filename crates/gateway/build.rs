@@ -8,6 +8,8 @@ fn main() -> io::Result<()> {
     let manifest_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let root = manifest_dir.join("../../proto-schemas");
     println!("cargo::rerun-if-changed={}", root.display());
+    // Cargo doesn't see that a file was added to the folder that `sqlx::migrate!` reads.
+    println!("cargo::rerun-if-changed=migrations");
     let mut files = Vec::new();
     if root.is_dir() {
         collect(&root.canonicalize()?, "", &mut files)?;
