@@ -16,6 +16,7 @@ mod deletion;
 mod doctor;
 mod dunning;
 mod files;
+mod health;
 mod history;
 mod idempotency;
 mod invoices;

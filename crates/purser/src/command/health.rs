@@ -32,20 +32,31 @@ impl Health {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(self.timeout)).build()?;
         let url = format!("http://{}/readyz", reachable(listen));
-        let answer = client.get(&url).send().await.with_context(|| format!("{url} doesn't answer"))?;
-        let is_ready = answer.status().is_success();
-        let text = answer.text().await?;
+        let answer = ask(&client, &url).await;
+        let (is_ready, detail) = match &answer {
+            Ok((is_ready, text)) => (*is_ready, text.clone()),
+            Err(error) => (false, format!("{error:#}")),
+        };
         if self.json {
-            table::print_json(&json!({"is_ready": is_ready, "detail": text}))?;
+            table::print_json(&json!({"is_ready": is_ready, "detail": detail}))?;
         }
+        answer?;
         if !is_ready {
-            bail!("not ready: {text}");
+            bail!("not ready: {detail}");
         }
         if !self.json {
-            println!("{text}");
+            println!("{detail}");
         }
         Ok(())
     }
+}
+
+/// Whether it is ready, and what it says.
+async fn ask(client: &Client, url: &str) -> anyhow::Result<(bool, String)> {
+    let silent = || format!("{url} doesn't answer");
+    let answer = client.get(url).send().await.with_context(silent)?;
+    let is_ready = answer.status().is_success();
+    Ok((is_ready, answer.text().await.with_context(silent)?))
 }
 
 /// Where a listener on all addresses is reached on its own machine.
