@@ -60,7 +60,7 @@ secret database-owner | put database/password all
 printf 'rgw_access_key=%s\nrgw_secret_key=%s\n' "$rgw_access_key" "$rgw_secret_key" | put ceph/keys all
 secret grafana-admin | put grafana/password all
 
-# -- RabbitMQ: loads a folder of definitions in the order of their names, whenever it starts.
+# -- RabbitMQ: loads a folder of definitions in the order of their names, when it starts and they have changed.
 user() { # name, tags, configure, write, read
     users="$users${users:+,}{\"name\":\"$1\",\"password\":\"$(secret "broker-$1")\",\"tags\":\"$2\"}"
     permissions="$permissions${permissions:+,}{\"user\":\"$1\",\"vhost\":\"purser\",\"configure\":\"$3\",\"write\":\"$4\",\"read\":\"$5\"}"
@@ -76,8 +76,7 @@ user purser-billing '' '^$' "$work" '^s3\\.billing(\\.(queries|events|crowded|pa
 user rgw '' '^amq\\.gen-' '^s3\\.rgw$' '^amq\\.gen-'
 printf '{"vhosts":[{"name":"purser"}],"users":[%s],"permissions":[%s]}\n' "$users" "$permissions" |
     put broker/10-users.json all
-# The file is made for import into one virtual host; here each of its entries says which.
-sed 's/^    {$/    {"vhost": "purser",/' /definitions.json | put broker/20-topology.json all
+put broker/20-topology.json all </broker-definitions.json
 
 # -- Purser: each role has its own section only
 put_config() { # folder, sections…

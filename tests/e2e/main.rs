@@ -35,6 +35,7 @@ mod parked;
 mod permissions;
 mod prometheus;
 mod quota;
+mod rabbitmq_conf;
 mod reconcile;
 mod redaction;
 mod s3;

@@ -23,7 +23,7 @@ use crate::backoff::Backoff;
 use crate::observe;
 use crate::publish::{ConfirmChannels, Publisher};
 
-const HEARTBEAT_S: u16 = 15;
+pub(crate) const HEARTBEAT_S: u16 = 15;
 const DIAL_LIMIT: Duration = Duration::from_secs(20);
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);

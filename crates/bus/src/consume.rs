@@ -26,7 +26,8 @@ use crate::observe;
 use crate::outcome::{Settler, Unsettled};
 use crate::topology::Topology;
 
-const BODY_BYTES_MAX: usize = 1_048_576;
+/// What a role takes; a message with more is parked.
+pub(crate) const BODY_BYTES_MAX: usize = 1_048_576;
 const REOPEN_WAIT_MS_MAX: u64 = 1_000;
 /// After so many consumers that were lost in short order, something in the queue may be killing them.
 const LOSSES_MAX: u32 = 3;

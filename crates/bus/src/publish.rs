@@ -6,15 +6,16 @@ use std::time::Duration;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation};
-use messages::{CallerAddress, Reply};
+use messages::{CallerAddress, Refusal, Reply};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::connection::{Bus, Session};
 use crate::message::{Message, short};
 use crate::outcome::Unsettled;
+use crate::topology::MESSAGE_BYTES_MAX;
 
-const CHANNELS_MAX: usize = 64;
+pub(crate) const CHANNELS_MAX: usize = 64;
 /// How long a message waits for a connection and a channel. Apart from the confirm's limit: with one for both, whoever has
 /// waited long gives up in the midst of publishing, which costs the channel, and a new one costs those behind more.
 const TURN_LIMIT: Duration = Duration::from_secs(30);
@@ -113,7 +114,14 @@ impl Publisher {
 }
 
 fn reply_message(caller: &CallerAddress, reply: &Reply) -> Result<Message, PublishError> {
-    let body = reply.encode(caller.encoding).map_err(|error| PublishError::Invalid(error.to_string()))?;
+    let encode =
+        |reply: &Reply| reply.encode(caller.encoding).map_err(|error| PublishError::Invalid(error.to_string()));
+    let mut body = encode(reply)?;
+    if body.len() > MESSAGE_BYTES_MAX {
+        // The broker would close the channel, and the request would come back again and again.
+        let message = format!("the answer has {} bytes; the limit is {MESSAGE_BYTES_MAX}: ask for less", body.len());
+        body = encode(&Reply::refused("", &Refusal::new(message)))?;
+    }
     // Not mandatory: the broker would return a direct reply even where it arrives.
     Ok(Message {
         routing_key: caller.reply_to.clone(),
@@ -209,5 +217,30 @@ pub(crate) fn broken(error: &lapin::Error) -> PublishError {
         PublishError::Refused(error.to_string())
     } else {
         PublishError::Unconfirmed(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use messages::Encoding;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_the_broker_would_not_take_is_refused_in_words() {
+        let caller = CallerAddress {
+            reply_to: "reply.php".to_owned(),
+            correlation_id: Some("7".to_owned()),
+            encoding: Encoding::Json,
+        };
+        let list = |bytes: usize| Reply::from_json_text(format!("{{\"data\":\"{}\"}}", "x".repeat(bytes)));
+        let fits = reply_message(&caller, &list(MESSAGE_BYTES_MAX - 11)).unwrap();
+        assert_eq!(fits.body.len(), MESSAGE_BYTES_MAX);
+        let refused = reply_message(&caller, &list(MESSAGE_BYTES_MAX)).unwrap();
+        assert_eq!(
+            String::from_utf8(refused.body).unwrap(),
+            r#"{"code":-1,"message":"the answer has 16777227 bytes; the limit is 16777216: ask for less"}"#
+        );
+        assert_eq!((refused.routing_key, refused.correlation_id), (fits.routing_key, fits.correlation_id));
     }
 }

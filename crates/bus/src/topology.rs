@@ -5,6 +5,7 @@
 
 mod apply;
 mod compare;
+mod rabbitmq_conf;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use messages::{ACTIONS, ActionKind, RoleName};
 
 pub use apply::TopologyError;
 pub use compare::{Difference, DifferenceKind};
+pub(crate) use rabbitmq_conf::MESSAGE_BYTES_MAX;
 
 /// The roles that take messages from queues.
 pub const WORKER_ROLES: [RoleName; 3] = [RoleName::Provisioner, RoleName::Metering, RoleName::Billing];

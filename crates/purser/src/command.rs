@@ -178,8 +178,8 @@ impl Cli {
         if let Command::Completions(command) = self.command {
             return Ok(command.run());
         }
-        if let Command::Topology(topology::TopologyCommand::Definitions) = self.command {
-            return topology::definitions();
+        if let Command::Topology(topology::TopologyCommand::Definitions { vhost }) = self.command {
+            return topology::definitions(vhost.as_deref());
         }
         let config = Config::load(Some(&self.config))?;
         let done = match self.command {

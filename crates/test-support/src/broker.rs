@@ -138,6 +138,12 @@ impl Management {
         self.put(&["users", user], &json!({ "password": password, "tags": tags })).await
     }
 
+    /// The names of all users.
+    pub async fn users(&self) -> Result<Vec<String>> {
+        let users: Vec<Value> = self.get(&["users"]).await?;
+        Ok(users.iter().filter_map(|user| user["name"].as_str().map(str::to_owned)).collect())
+    }
+
     /// Deletes a user. Nothing where it doesn't exist.
     pub async fn delete_user(&self, user: &str) -> Result<()> {
         self.delete(&["users", user]).await

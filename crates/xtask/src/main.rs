@@ -49,7 +49,7 @@ enum Command {
     Bench(bench::Arguments),
     /// Refresh .sqlx/, from which queries are checked without a database
     Sqlx(sqlx::Arguments),
-    /// Write deploy/rabbitmq/definitions.json from the topology
+    /// Write the definitions and rabbitmq.conf in deploy/rabbitmq from the topology
     Definitions(definitions::Arguments),
     /// Write proto-schemas/ from the types of the messages
     Schemas(schemas::Arguments),

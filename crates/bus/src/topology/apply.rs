@@ -138,6 +138,19 @@ impl Topology {
             "policies": policies.collect::<Vec<_>>(),
         })
     }
+
+    /// The table as definitions for a whole broker, which it loads at its start (`definitions.local.path`) or with
+    /// `rabbitmqctl import_definitions`: the virtual host, and each entry with its name. No users, hence no secrets.
+    pub fn broker_definitions_json(&self, vhost: &str) -> Value {
+        let mut definitions = self.definitions_json();
+        for parts in definitions.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
+            for entry in parts.as_array_mut().into_iter().flatten() {
+                entry["vhost"] = json!(vhost);
+            }
+        }
+        definitions["vhosts"] = json!([{ "name": vhost }]);
+        definitions
+    }
 }
 
 fn failed(what: &str, error: &dyn std::fmt::Display) -> TopologyError {

@@ -22,8 +22,12 @@ pub(crate) enum TopologyCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Print definitions to import into the virtual host; needs no configuration
-    Definitions,
+    /// Print definitions to import into one virtual host; needs no configuration
+    Definitions {
+        /// Print them for a whole broker instead, which gets this virtual host: for `rabbitmqctl import_definitions`
+        #[arg(long, value_name = "NAME")]
+        vhost: Option<String>,
+    },
 }
 
 /// What differs, and how it is put right.
@@ -35,14 +39,20 @@ pub(super) struct Drift {
 }
 
 /// The definitions that operators import.
-pub(super) fn definitions() -> anyhow::Result<ExitCode> {
-    println!("{}", serde_json::to_string_pretty(&Topology::purser().definitions_json())?);
+pub(super) fn definitions(vhost: Option<&str>) -> anyhow::Result<ExitCode> {
+    let topology = Topology::purser();
+    let definitions =
+        vhost.map_or_else(|| topology.definitions_json(), |vhost| topology.broker_definitions_json(vhost));
+    println!("{}", serde_json::to_string_pretty(&definitions)?);
     Ok(ExitCode::SUCCESS)
 }
 
 impl TopologyCommand {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<ExitCode> {
-        let Self::Check { json } = self else { return definitions() };
+        let json = match self {
+            Self::Check { json } => json,
+            Self::Definitions { vhost } => return definitions(vhost.as_deref()),
+        };
         let drifts = drifts(config).await?;
         if json {
             println!("{}", serde_json::to_string_pretty(&drifts)?);
@@ -62,7 +72,8 @@ impl TopologyCommand {
 pub(super) async fn drifts(config: &Config) -> anyhow::Result<Vec<Drift>> {
     let broker = Broker::new(config)?;
     let differences = Topology::purser().differences(&broker.definitions().await?);
-    let mut drifts: Vec<Drift> = differences.into_iter().map(of_topology).collect();
+    let mut drifts: Vec<Drift> =
+        differences.into_iter().map(|difference| of_topology(difference, &broker.vhost)).collect();
     let there = broker.permissions().await?;
     for role in config.configured_roles() {
         drifts.extend(of_permissions(config.amqp.own_users.of(role), role, &there, &broker.vhost));
@@ -70,18 +81,19 @@ pub(super) async fn drifts(config: &Config) -> anyhow::Result<Vec<Drift>> {
     Ok(drifts)
 }
 
-fn of_topology(difference: Difference) -> Drift {
+fn of_topology(difference: Difference, vhost: &str) -> Drift {
     let is_policy = difference.what.starts_with("policy ");
     let remedy = match difference.kind {
-        DifferenceKind::Missing | DifferenceKind::Changed if is_policy => {
-            "purser topology definitions > definitions.json; rabbitmqctl import_definitions, or rabbitmqctl set_policy"
-        }
-        DifferenceKind::Missing => "purser migrate",
+        DifferenceKind::Missing | DifferenceKind::Changed if is_policy => format!(
+            "purser topology definitions --vhost '{vhost}' >definitions.json; rabbitmqctl import_definitions definitions.json, \
+             or rabbitmqctl set_policy"
+        ),
+        DifferenceKind::Missing => "purser migrate".to_owned(),
         // Arguments can't be changed: what is in it must be moved or worked off first.
-        DifferenceKind::Changed => "stop the roles, empty and delete it, then purser migrate",
-        DifferenceKind::Unexpected => "find out who made it; delete it where nobody needs it",
+        DifferenceKind::Changed => "stop the roles, empty and delete it, then purser migrate".to_owned(),
+        DifferenceKind::Unexpected => "find out who made it; delete it where nobody needs it".to_owned(),
     };
-    Drift { difference, remedy: remedy.to_owned() }
+    Drift { difference, remedy }
 }
 
 fn of_permissions(user: &str, role: RoleName, there: &[UserPermissions], vhost: &str) -> Option<Drift> {

@@ -30,15 +30,29 @@ const AMQP_GREETING: &[u8] = b"AMQP\x00\x00\x09\x01";
 /// The management page with what moves messages from queue to queue, and what Prometheus reads.
 const PLUGINS: &str = "[rabbitmq_management,rabbitmq_prometheus,rabbitmq_shovel,rabbitmq_shovel_management].\n";
 
-/// Where one broker's files are.
+/// An operator's `rabbitmq.conf`, and the definitions that it loads.
+#[derive(Debug, Clone)]
+pub(super) struct OperatorsFiles {
+    pub(super) conf: String,
+    pub(super) definitions: String,
+}
+
+/// Where one broker's files are, and whose configuration it gets.
 pub(super) struct Broker {
     dir: PathBuf,
     node: String,
+    operators: Option<OperatorsFiles>,
 }
 
 impl Broker {
     pub(super) fn new(layout: &Layout) -> Self {
-        Self { dir: layout.data_dir.join("rabbitmq"), node: format!("purser-{}@localhost", layout.id) }
+        let (dir, node) = (layout.data_dir.join("rabbitmq"), format!("purser-{}@localhost", layout.id));
+        Self { dir, node, operators: None }
+    }
+
+    /// With an operator's configuration in place of that for tests; only addresses are our own.
+    pub(super) fn with_files(self, operators: Option<OperatorsFiles>) -> Self {
+        Self { operators, ..self }
     }
 
     /// Starts what doesn't run yet and waits until clients can log in.
@@ -121,13 +135,18 @@ impl Broker {
     }
 
     fn write_files(&self, settings: &Settings, certificate: Option<&ServerCertificate>) -> Result<()> {
-        let config = format!(
+        let addresses = format!(
             "{listeners}\
              management.tcp.ip = 127.0.0.1\n\
              management.tcp.port = {api}\n\
              prometheus.tcp.ip = 127.0.0.1\n\
-             prometheus.tcp.port = {metrics}\n\
-             default_user = {ADMIN}\n\
+             prometheus.tcp.port = {metrics}\n",
+            listeners = self.listeners(settings.amqp_port(), certificate)?,
+            api = settings.rabbitmq_api_port(),
+            metrics = settings.rabbitmq_metrics_port(),
+        );
+        let for_tests = format!(
+            "default_user = {ADMIN}\n\
              default_pass = {password}\n\
              default_user_tags.administrator = true\n\
              collect_statistics_interval = 1000\n\
@@ -136,12 +155,19 @@ impl Broker {
              management.sample_retention_policies.detailed.minute = 1\n\
              disk_free_limit.absolute = 200MB\n\
              log.file.level = info\n",
-            listeners = self.listeners(settings.amqp_port(), certificate)?,
-            api = settings.rabbitmq_api_port(),
-            metrics = settings.rabbitmq_metrics_port(),
             password = settings.rabbitmq_password,
         );
-        write_private(&self.dir.join("rabbitmq.conf"), USER, 0o600, &config)?;
+        let write = |name: &str, text: &str| write_private(&self.dir.join(name), USER, 0o600, text);
+        match &self.operators {
+            None => write("rabbitmq.conf", &(addresses + &for_tests))?,
+            Some(OperatorsFiles { conf, definitions }) => {
+                write("rabbitmq.conf", conf)?;
+                write("broker-definitions.json", definitions)?;
+                let load = format!("definitions.local.path = {}\n", self.dir.join("broker-definitions.json").display());
+                make_dir(&self.dir.join("conf.d"), USER, 0o755)?;
+                write("conf.d/90-local.conf", &(addresses + &load))?;
+            }
+        }
         write_private(&self.dir.join("enabled_plugins"), USER, 0o644, PLUGINS)?;
         write_private(&self.dir.join("rabbitmq-env.conf"), USER, 0o644, "")?;
         let cookie = self.dir.join(".erlang.cookie");
@@ -192,6 +218,7 @@ impl Broker {
             .env("RABBITMQ_MNESIA_BASE", path("mnesia"))
             .env("RABBITMQ_LOG_BASE", path("log"))
             .env("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf"))
+            .env("RABBITMQ_CONFIG_FILES", path("conf.d/*.conf"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins"))
             .env("RABBITMQ_CONF_ENV_FILE", path("rabbitmq-env.conf"))
             .env("RABBITMQ_PID_FILE", path("broker.pid"));

@@ -15,7 +15,7 @@ use super::external::External;
 use super::postgres::Cluster;
 use super::process::{self, write_private};
 use super::progress::Progress;
-use super::rabbitmq::{self, Broker};
+use super::rabbitmq::{self, Broker, OperatorsFiles};
 use super::settings::{Layout, Settings};
 use super::tls::ServerCertificate;
 use super::{Service, Services, packages};
@@ -26,6 +26,7 @@ const LOCK_LIMIT: Duration = Duration::from_mins(10);
 pub struct Stack {
     layout: Layout,
     certificate: Option<ServerCertificate>,
+    broker_files: Option<OperatorsFiles>,
 }
 
 /// What one service does at the moment.
@@ -51,13 +52,21 @@ impl Stack {
 
     /// The stack in `dir`, which is made where it doesn't exist.
     pub fn at(dir: &Path) -> Result<Self> {
-        Ok(Self { layout: Layout::at(dir)?, certificate: None })
+        Ok(Self { layout: Layout::at(dir)?, certificate: None, broker_files: None })
     }
 
     /// Has the broker and the database, where they are started for the first time, take connections over TLS only.
     #[must_use]
     pub fn with_tls(self, certificate: ServerCertificate) -> Self {
         Self { certificate: Some(certificate), ..self }
+    }
+
+    /// Gives the broker, where it is started for the first time, an operator's `rabbitmq.conf` and the definitions that it
+    /// loads, in place of the configuration for tests; only addresses are the stack's own. Such a broker has no user yet:
+    /// see [`Stack::rabbitmqctl`].
+    #[must_use]
+    pub fn with_broker_files(self, conf: String, definitions: String) -> Self {
+        Self { broker_files: Some(OperatorsFiles { conf, definitions }), ..self }
     }
 
     /// The file with the addresses; it exists while the services are up.
@@ -211,7 +220,11 @@ impl Stack {
     fn start(&self, service: Service, settings: &Settings, progress: &Progress) -> Result<()> {
         let started = Instant::now();
         match service {
-            Service::RabbitMq => Broker::new(&self.layout).start(settings, self.certificate.as_ref(), progress),
+            Service::RabbitMq => Broker::new(&self.layout).with_files(self.broker_files.clone()).start(
+                settings,
+                self.certificate.as_ref(),
+                progress,
+            ),
             Service::Postgres => Cluster::new(&self.layout).start(settings, self.certificate.as_ref(), progress),
             Service::Ceph => Ceph::new(&self.layout).start(settings, progress),
         }
