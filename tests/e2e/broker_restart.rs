@@ -3,13 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use messages::Encoding;
 use serde_json::json;
 use test_support::deployment::Settings;
+use test_support::orders;
 use test_support::services::{Progress, Service, Services, Stack};
-use test_support::world::{World, wait_until};
-use uuid::Uuid;
+use test_support::world::World;
 
 const COMMANDS: usize = 120;
 const RESTART_LIMIT: Duration = Duration::from_mins(3);
@@ -48,49 +46,16 @@ async fn restarting_the_broker_under_load_loses_no_confirmed_command() {
         World::start_on(&services, Settings::default(), &["provisioner", "metering", "billing", "gateway"]).await;
     let php = world.frontend().await;
 
-    // Orders without a waiting caller: what counts is the publisher confirm alone.
-    let publish = futures_util::stream::iter(0..COMMANDS)
-        .map(|n| {
-            let (php, bucket) = (php.clone(), world.bucket_name("load"));
-            async move {
-                let id = Uuid::new_v4();
-                let message = php
-                    .message(
-                        "create_order",
-                        json!({"plan_id": 1, "bucket_name": bucket}),
-                        Encoding::MessagePack,
-                        Some(id),
-                    )
-                    .unwrap();
-                // Unconfirmed: published again under the same id, as a careful publisher does.
-                while php.publish_raw(message.clone()).await.is_err() {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                (n, id)
-            }
-        })
-        .buffer_unordered(4)
-        .collect::<Vec<_>>();
+    let publish = orders::publish(&world, &php, COMMANDS);
     let restart = async {
-        wait_until(RESTART_LIMIT, "some orders are under way", async || {
-            world.sql("SELECT count(*) > 10 FROM billing.orders").await == "t"
-        })
-        .await;
+        orders::wait_until_begun(&world, 10, RESTART_LIMIT).await;
         stop_broker(dir.path()).await;
         start_broker(dir.path()).await;
     };
     let (confirmed, ()) = tokio::join!(publish, restart);
     assert_eq!(confirmed.len(), COMMANDS);
 
-    wait_until(RESTART_LIMIT, "every confirmed order is completed", async || {
-        world.sql("SELECT count(*) FROM billing.orders WHERE state = 'completed'").await == COMMANDS.to_string()
-    })
-    .await;
-    for (n, id) in confirmed {
-        let orders = world.sql(&format!("SELECT count(*) FROM billing.orders WHERE message_id = '{id}'")).await;
-        assert_eq!(orders, "1", "order {n}");
-    }
-    assert_eq!(world.sql("SELECT count(*) FROM provisioner.accounts").await, COMMANDS.to_string());
+    orders::assert_each_completed_once(&world, &confirmed, RESTART_LIMIT).await;
     let (status, plans) = world.http("list_plans", json!({})).await;
     assert_eq!(status, 200, "the gateway is connected again: {plans}");
     drop(world);

@@ -221,10 +221,23 @@ impl Deployment {
 
     /// The broker's URL for any user.
     pub fn amqp_url_with(&self, user: &str, password: &str) -> String {
-        let Services { amqp_host, amqp_port, tls_ca_file, .. } = &self.services;
-        let scheme = if tls_ca_file.is_some() { "amqps" } else { "amqp" };
+        let Services { amqp_host, amqp_port, .. } = &self.services;
+        self.amqp_url_at(&format!("{amqp_host}:{amqp_port}"), user, password)
+    }
+
+    /// The broker's URL with which radosgw tells of changed buckets.
+    fn notification_amqp_url(&self) -> String {
+        const USER: &str = "rgw";
+        match &self.services.amqp_address_of_rgw {
+            None => self.amqp_url(USER),
+            Some(address) => self.amqp_url_at(address, USER, &broker::password_of(&self.services, USER)),
+        }
+    }
+
+    fn amqp_url_at(&self, address: &str, user: &str, password: &str) -> String {
+        let scheme = if self.services.tls_ca_file.is_some() { "amqps" } else { "amqp" };
         let (user, password) = (percent_encoded(user), percent_encoded(password));
-        format!("{scheme}://{user}:{password}@{amqp_host}:{amqp_port}/{}", self.config.name)
+        format!("{scheme}://{user}:{password}@{address}/{}", self.config.name)
     }
 
     /// The broker's URL for its administrator.

@@ -77,6 +77,9 @@ pub struct Services {
     pub rgw_access_key: String,
     /// Its secret key.
     pub rgw_secret_key: String,
+    /// `host:port` of the broker as radosgw reaches it, where that isn't our own way to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amqp_address_of_rgw: Option<String>,
     /// Broker and database speak TLS only, with certificates of the authority in this file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_ca_file: Option<PathBuf>,
@@ -164,6 +167,7 @@ mod tests {
             rgw_url: "http://127.0.0.1:7480".into(),
             rgw_access_key: "key".into(),
             rgw_secret_key: "hidden".into(),
+            amqp_address_of_rgw: None,
             tls_ca_file: None,
         };
         let shown = format!("{services:?}");

@@ -1,23 +1,21 @@
 //! `cargo xtask compose`: `docker compose up --wait` from this tree, and the main job done from outside.
 
-mod engine;
-mod images;
+mod end_to_end;
 mod monitoring;
 mod project;
 
-use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use test_support::docker::Docker;
 use test_support::services::Progress;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::demo;
 use crate::workspace::{self, Profile};
-use engine::Engine;
 use project::Project;
 
 /// The four roles, and RabbitMQ twice: its queues, and itself.
@@ -28,6 +26,9 @@ pub(crate) struct Arguments {
     /// The program that goes into the image, in place of a new build of this tree
     #[arg(long)]
     purser: Option<PathBuf>,
+    /// The end-to-end tests that run against the stack: parts of their names; `all` for all of them
+    #[arg(long, value_delimiter = ',', default_value = end_to_end::DEFAULT)]
+    tests: Vec<String>,
     /// Where no Docker can run, say so and end with exit code 0
     #[arg(long)]
     skip_without_docker: bool,
@@ -35,8 +36,6 @@ pub(crate) struct Arguments {
 
 /// Everything that it starts is taken down again; images stay for the next time.
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let dir = workspace::root().join("target/compose");
-    fs::create_dir_all(&dir)?;
     let binary = match arguments.purser {
         Some(binary) => binary,
         None => workspace::build_purser(Profile::Dev).await?,
@@ -48,22 +47,21 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let started = Instant::now();
     let runtime = tokio::runtime::Handle::current();
     let work = move || {
-        // Two at once would share one Docker's data.
-        let lock = File::create(dir.join("lock"))?;
-        lock.lock()?;
-        let engine = match Engine::find_or_start(&dir, &progress) {
+        let docker = match Docker::find_or_start(&progress) {
             Err(error) if arguments.skip_without_docker => {
                 let why = format!("{error:#}").replace('\n', " ");
                 println!("SKIPPED: no Docker can run here: {why}");
                 return Ok(());
             }
-            engine => engine?,
+            docker => docker?,
         };
-        let compose = engine::compose(&engine, &dir, &progress)?;
-        let images = images::make(&engine, &dir, &binary, &progress)?;
+        let compose = docker.compose(&progress)?;
+        let images = docker.images_with_purser(&binary, &progress)?;
         println!("   all made after {:.1} s", started.elapsed().as_secs_f64());
-        let project = Project::new(&engine, compose, images)?;
+        let project = Project::new(&docker, compose, images)?;
         let checks = runtime.block_on(use_it(&project, &mut interrupted))?;
+        println!("\n== End-to-end tests, with roles of their own on its RabbitMQ, PostgreSQL and Ceph");
+        runtime.block_on(end_to_end::run(&project, &arguments.tests, &mut interrupted))?;
         println!("\n== {} after {:.1} s; taking everything down", checks.summary(), started.elapsed().as_secs_f64());
         if !checks.all_passed() {
             bail!("{}", checks.summary());

@@ -34,7 +34,7 @@ pub(super) fn render(deployment: &Deployment) -> Result<String> {
             "admin_access_key": services.rgw_access_key, "admin_secret_key": services.rgw_secret_key,
         });
         if *has_notifications {
-            location["notification_amqp_url"] = json!(deployment.amqp_url("rgw"));
+            location["notification_amqp_url"] = json!(deployment.notification_amqp_url());
             // Deployments share the RGW, which knows a topic by its name.
             location["notification_topic"] = json!(format!("{}-{code}", deployment.name()));
         }

@@ -95,6 +95,7 @@ impl External {
             rgw_url: String::new(),
             rgw_access_key: String::new(),
             rgw_secret_key: String::new(),
+            amqp_address_of_rgw: None,
             tls_ca_file: None,
         };
         self.private().is_empty().then(|| self.overlay(nothing))

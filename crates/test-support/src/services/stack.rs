@@ -265,6 +265,7 @@ impl Stack {
             rgw_url: format!("http://127.0.0.1:{}", settings.rgw_port()),
             rgw_access_key: settings.rgw_access_key.clone(),
             rgw_secret_key: settings.rgw_secret_key.clone(),
+            amqp_address_of_rgw: None,
             tls_ca_file: None,
         }
     }

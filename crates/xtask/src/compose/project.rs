@@ -4,32 +4,34 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use test_support::deployment::{FRONTEND_USER, PortLease};
+use messages::RoleName;
+use test_support::deployment::{FRONTEND_USER, PortLease, ROLES};
+use test_support::docker::{Docker, Images, output, run};
+use test_support::services::Services;
 use test_support::world::CUSTOMER_ID;
 
-use super::engine::{Engine, output, run};
-use super::images::Variables;
 use crate::workspace;
 
 /// One project; it is gone, with its volumes, when this is dropped.
-pub(super) struct Project<'e> {
-    engine: &'e Engine,
+pub(super) struct Project<'d> {
+    docker: &'d Docker,
     compose: Vec<PathBuf>,
-    images: Variables,
+    images: Images,
     name: String,
     http: PortLease,
     amqp: PortLease,
     management: PortLease,
     s3: PortLease,
     prometheus: PortLease,
+    postgres: PortLease,
 }
 
-impl<'e> Project<'e> {
-    pub(super) fn new(engine: &'e Engine, compose: Vec<PathBuf>, images: Variables) -> Result<Self> {
-        let [http, amqp, management, s3, prometheus] =
-            [PortLease::take()?, PortLease::take()?, PortLease::take()?, PortLease::take()?, PortLease::take()?];
+impl<'d> Project<'d> {
+    pub(super) fn new(docker: &'d Docker, compose: Vec<PathBuf>, images: Images) -> Result<Self> {
+        let (http, amqp, management) = (PortLease::take()?, PortLease::take()?, PortLease::take()?);
+        let (s3, prometheus, postgres) = (PortLease::take()?, PortLease::take()?, PortLease::take()?);
         let name = format!("purser-test-{}", std::process::id());
-        Ok(Self { engine, compose, images, name, http, amqp, management, s3, prometheus })
+        Ok(Self { docker, compose, images, name, http, amqp, management, s3, prometheus, postgres })
     }
 
     /// `docker compose up --wait`.
@@ -51,10 +53,41 @@ impl<'e> Project<'e> {
 
     /// The broker's URL for the PHP frontend.
     pub(super) fn amqp_url(&self) -> Result<String> {
-        let secret = format!("/secrets/broker-{FRONTEND_USER}");
-        let read = ["run", "--rm", "--no-deps", "--entrypoint", "cat", "prepare", &secret];
-        let password = output(&mut self.command(&read)?, "reading the frontend's password")?;
+        let password = self.secret(&format!("broker-{FRONTEND_USER}"))?;
         Ok(format!("amqp://{FRONTEND_USER}:{password}@127.0.0.1:{}/purser", self.amqp.port()))
+    }
+
+    /// RabbitMQ, PostgreSQL and Ceph as their administrators reach them.
+    pub(super) fn services(&self) -> Result<Services> {
+        let password = self.secret("database-owner")?;
+        let database_url = format!("postgres://postgres:{password}@127.0.0.1:{}/postgres", self.postgres.port());
+        Ok(Services {
+            amqp_host: "127.0.0.1".to_owned(),
+            amqp_port: self.amqp.port(),
+            rabbitmq_admin_user: "admin".to_owned(),
+            rabbitmq_admin_password: self.secret("broker-admin")?,
+            rabbitmq_api_url: format!("http://127.0.0.1:{}", self.management.port()),
+            postgres_superuser_url: database_url.clone(),
+            postgres_socket_url: database_url,
+            rgw_url: format!("http://127.0.0.1:{}", self.s3.port()),
+            rgw_access_key: self.secret("rgw-access-key")?,
+            rgw_secret_key: self.secret("rgw-secret-key")?,
+            amqp_address_of_rgw: Some("rabbitmq:5672".to_owned()),
+            tls_ca_file: None,
+        })
+    }
+
+    /// What `prepare` keeps under this name.
+    fn secret(&self, name: &str) -> Result<String> {
+        let file = format!("/secrets/{name}");
+        let read = ["run", "--rm", "--no-deps", "--entrypoint", "cat", "prepare", &file];
+        output(&mut self.command(&read)?, &format!("reading the secret {name}"))
+    }
+
+    /// Ends the roles; RabbitMQ, PostgreSQL and Ceph go on.
+    pub(super) fn stop_roles(&self) -> Result<()> {
+        let stop = [&["stop"], &ROLES.map(RoleName::as_str)[..]].concat();
+        run(&mut self.command(&stop)?, "docker compose stop")
     }
 
     /// A token of the demo's customer.
@@ -86,8 +119,9 @@ impl<'e> Project<'e> {
     fn command(&self, arguments: &[&str]) -> Result<Command> {
         let (program, rest) = self.compose.split_first().context("Compose has a program")?;
         let mut command = Command::new(program);
-        self.engine.address(&mut command);
-        command.args(rest).args(["--progress", "plain", "--project-name", &self.name]).args(arguments);
+        self.docker.address(&mut command);
+        command.args(rest).args(["--file", "docker-compose.yml", "--file", "deploy/docker/tests.yml"]);
+        command.args(["--progress", "plain", "--project-name", &self.name]).args(arguments);
         command.current_dir(workspace::root());
         // What the machine's own environment says is meant for others.
         for (name, _) in std::env::vars_os() {
@@ -96,13 +130,14 @@ impl<'e> Project<'e> {
                 command.env_remove(name);
             }
         }
-        command.envs(self.images.iter().copied());
+        command.envs(self.images.variables());
         let ports = [
             ("PURSER_HTTP_PORT", &self.http),
             ("PURSER_AMQP_PORT", &self.amqp),
             ("PURSER_MANAGEMENT_PORT", &self.management),
             ("PURSER_S3_PORT", &self.s3),
             ("PURSER_PROMETHEUS_PORT", &self.prometheus),
+            ("PURSER_POSTGRES_PORT", &self.postgres),
         ];
         command.envs(ports.map(|(name, lease)| (name, lease.port().to_string())));
         Ok(command)
