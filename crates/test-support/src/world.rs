@@ -316,11 +316,12 @@ fn is_work_queue(name: &str) -> bool {
 ///
 /// Where it doesn't within the limit.
 pub async fn wait_until(limit: Duration, what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + limit;
-    while !condition().await {
-        assert!(Instant::now() < deadline, "waited {} s in vain for {what}", limit.as_secs());
-        tokio::time::sleep(POLL_INTERVAL).await;
-    }
+    let held = tokio::time::timeout(limit, async {
+        while !condition().await {
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    });
+    assert!(held.await.is_ok(), "waited {} s in vain for {what}", limit.as_secs());
 }
 
 /// `purser` of the build that the running test belongs to; cargo builds it before the tests of its package.
