@@ -24,6 +24,8 @@ use crate::observe;
 use crate::publish::{ConfirmChannels, Publisher};
 
 pub(crate) const HEARTBEAT_S: u16 = 15;
+/// A connection keeps 32 frames for each direction: with the 128 KiB that brokers propose, 8 MB that are seldom used.
+const FRAME_BYTES_MAX: u32 = 32 * 1024;
 const DIAL_LIMIT: Duration = Duration::from_secs(20);
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
@@ -138,6 +140,7 @@ impl Bus {
         observe::describe();
         let mut uri: AMQPUri = config.url.expose_secret().parse().map_err(BusError::Url)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
+        uri.query.frame_max.get_or_insert(FRAME_BYTES_MAX);
         let user = uri.authority.userinfo.username.clone();
         let dialer = Dialer { uri, ca: certificates(config.ca_file)?, name: config.name };
         let first = dialer.dial_first(config.connect_wait, &user).await?;

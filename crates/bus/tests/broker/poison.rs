@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bus::{Message, Topology};
+use bus::{HeaderValue, Message, Topology};
 use messages::{Outcome, RoleName};
 use tokio::sync::mpsc;
 
@@ -18,6 +18,15 @@ async fn publish_poison(broker: &Broker, body: &[u8]) {
     publisher.close().await;
 }
 
+/// Publishes a command with more headers than fit into a frame of ours, as a client with the broker's frames can.
+async fn publish_large_headers(broker: &Broker, body: &[u8]) {
+    let publisher = connect(&format!("{}?frame_max=131072", broker.admin_url())).await.expect("connected");
+    let headers = (0..300).map(|number| (format!("x-note-{number}"), HeaderValue::Text("n".repeat(200))));
+    let message = Message { headers: headers.collect(), ..command(body) };
+    publisher.publisher().publish(message).await.expect("the broker takes it");
+    publisher.close().await;
+}
+
 async fn limit_deliveries(broker: &Broker) {
     let definitions = Topology::purser().definitions_json();
     let policies = serde_json::json!({"policies": definitions["policies"]});
@@ -26,6 +35,15 @@ async fn limit_deliveries(broker: &Broker) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poison_message_blocks_nobody_and_takes_nobody_down() {
+    blocks_nobody_and_takes_nobody_down(publish_poison).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_does_one_with_more_headers_than_fit_into_a_frame() {
+    blocks_nobody_and_takes_nobody_down(publish_large_headers).await;
+}
+
+async fn blocks_nobody_and_takes_nobody_down(publish_poison: impl AsyncFn(&Broker, &[u8])) {
     with_broker(async |broker| {
         let bus = billing(&broker).await;
         limit_deliveries(&broker).await;
