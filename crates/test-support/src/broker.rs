@@ -1,16 +1,21 @@
 //! A client of RabbitMQ's management API, as far as tests and the developer commands need it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use reqwest::{Client, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 use crate::deployment::{blocking, percent_encoded};
 use crate::services::Services;
+
+const NODE_LIMIT: Duration = Duration::from_secs(30);
+const NODE_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The management API, as the administrator. `/` is the name of the default virtual host.
 #[derive(Clone)]
@@ -218,10 +223,20 @@ impl Management {
     pub async fn node(&self) -> Result<Node> {
         let overview: Value = self.get(&["overview"]).await?;
         let text = |name: &str| overview[name].as_str().with_context(|| format!("the overview has no {name}"));
-        let node: Value = self.get(&["nodes", text("node")?]).await?;
-        let process_id =
-            node["os_pid"].as_str().and_then(|id| id.parse().ok()).context("the node has no process id")?;
+        let process_id = timeout(NODE_LIMIT, self.process_id(text("node")?));
+        let process_id = process_id.await.context("the node tells no process id")??;
         Ok(Node { version: text("rabbitmq_version")?.to_owned(), process_id })
+    }
+
+    /// A node that has just started doesn't tell it yet.
+    async fn process_id(&self, node: &str) -> Result<u32> {
+        loop {
+            let node: Value = self.get(&["nodes", node]).await?;
+            if let Some(id) = node["os_pid"].as_str() {
+                return id.parse().with_context(|| format!("the node's process id is {id}"));
+            }
+            sleep(NODE_INTERVAL).await;
+        }
     }
 
     /// All queues of a virtual host.
