@@ -35,6 +35,8 @@ impl Broker {
             let services = stack.up_some(&[Service::RabbitMq], &Progress::silent())?;
             let (user, password) = (&services.rabbitmq_admin_user, &services.rabbitmq_admin_password);
             stack.rabbitmqctl(&["add_user", user, password])?;
+            // How full the disk of a test's machine is isn't what is tested.
+            stack.rabbitmqctl(&["set_disk_free_limit", "50MB"])?;
             stack.rabbitmqctl(&["set_user_tags", user, "administrator"])?;
             stack.rabbitmqctl(&["set_permissions", "-p", VHOST, user, ".*", ".*", ".*"])?;
             anyhow::Ok(services)

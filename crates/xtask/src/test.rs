@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use nix::sys::statvfs::statvfs;
 use test_support::services::{Progress, Service, Stack, Status};
 
 use crate::services::interruptible_progress;
@@ -17,10 +18,14 @@ pub(crate) struct Arguments {
     cargo_arguments: Vec<String>,
 }
 
+/// What a run from nothing takes: programs, container images, databases.
+const DISK_GIB_WANTED: u64 = 10;
+
 /// The services stay up afterwards, but for those that it has started where the variable `CI` is set.
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let stack = Arc::new(Stack::workspace()?);
     let progress = interruptible_progress();
+    warn_of_a_full_disk(&progress)?;
     let stopped = stopped_services(&stack)?;
     let tested = test(&stack, &progress, &arguments.cargo_arguments).await;
     if env::var_os("CI").is_some_and(|value| !value.is_empty()) {
@@ -30,6 +35,20 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
             .context("a stop panicked")??;
     }
     tested
+}
+
+/// Ceph, RabbitMQ and container images stop working one by one on a disk that fills, and none of them says so in a test.
+fn warn_of_a_full_disk(progress: &Progress) -> Result<()> {
+    let root = workspace::root();
+    let disk = statvfs(&root).with_context(|| format!("can't tell the free space at {}", root.display()))?;
+    let free_gib = (disk.blocks_available() * disk.fragment_size()) >> 30;
+    if free_gib < DISK_GIB_WANTED {
+        let there = root.display();
+        progress.report(&format!(
+            "only {free_gib} GiB are free at {there}; a run from nothing takes {DISK_GIB_WANTED}. `cargo clean` frees old builds"
+        ));
+    }
+    Ok(())
 }
 
 /// The private services that don't run at the moment.
